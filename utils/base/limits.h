@@ -1,0 +1,41 @@
+// Every bound of the system with its reason. A full queue is back-pressure, never growth.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace dspm {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t kPageSize = 4096;
+
+// FUSE: the largest WRITE or READ the mount negotiates (kernel limit: 256 pages).
+inline constexpr std::size_t kMaxTransfer = std::size_t{1} << 20;
+// Largest object: page numbers stay below the header page's (10-names).
+inline constexpr std::uint64_t kMaxObjectSize = std::uint64_t{1} << 62;
+
+// Wire: one frame. A commit of 16,384 scattered pages fits; more goes in several commits.
+inline constexpr std::size_t kMaxFrame = std::size_t{256} << 20;
+// Bytes queued towards one peer before its connection counts as stuck and is cut (the machines
+// send again on reconnect).
+inline constexpr std::size_t kMaxPeerQueue = std::size_t{512} << 20;
+inline constexpr auto kHeartbeatInterval = 250ms;  // 3-protocol §3, Heartbeat
+inline constexpr auto kSilence = 1s;               // M4
+// Longest that a program waits for a node that does not answer (3-protocol C8, L9).
+inline constexpr auto kAnswerTimeout = 30s;
+
+// 2-kernel rule 8: a write() may be held for this long while its page is dropped again.
+inline constexpr auto kWriteHold = 20ms;
+// Contract, "What commits": bytes of write() older or more than this commit by themselves.
+inline constexpr auto kEarlyCommitAge = 5s;
+inline constexpr std::size_t kEarlyCommitBytes = std::size_t{32} << 20;
+// 2-kernel rule 7: how long a twin outlives the last writable handle.
+inline constexpr auto kTwinRetention = 10s;
+
+// Namespace
+inline constexpr std::size_t kMaxName = 255;            // NAME_MAX
+inline constexpr std::uint64_t kInoBatch = 4096;        // 10-names, inode numbers
+
+}  // namespace dspm
