@@ -1,5 +1,6 @@
 // Bounded reading and writing of little-endian bytes: frames, records, keys. A Reader never reads
-// past its end: the first short read makes it fail for good, and what it returned meanwhile is zero.
+// past its end: the first short read makes it fail for good, and what it returned meanwhile is
+// zero.
 #pragma once
 
 #include <bit>
@@ -22,16 +23,14 @@ static_assert(std::endian::native == std::endian::little, "layouts are little en
 class Writer {
  public:
   template <class Integer>
-    requires std::is_integral_v<Integer>
+  requires std::is_integral_v<Integer>
   void put(Integer v) {
     const auto* p = reinterpret_cast<const std::byte*>(&v);
     out_.insert(out_.end(), p, p + sizeof v);
   }
   template <class Strong>
-    requires requires(Strong s) { s.value; }
-  void put(Strong s) {
-    put(s.value);
-  }
+  requires requires(Strong s) { s.value; }
+  void put(Strong s) { put(s.value); }
   void raw(ByteSpan b) { out_.insert(out_.end(), b.begin(), b.end()); }
   // 32-bit length, then the bytes.
   void blob(ByteSpan b) {
@@ -53,7 +52,7 @@ class Reader {
   explicit Reader(ByteSpan in) : in_(in) {}
 
   template <class Integer>
-    requires std::is_integral_v<Integer>
+  requires std::is_integral_v<Integer>
   void get(Integer& v) {
     v = 0;
     if (!need(sizeof v)) return;
@@ -61,10 +60,8 @@ class Reader {
     in_ = in_.subspan(sizeof v);
   }
   template <class Strong>
-    requires requires(Strong s) { s.value; }
-  void get(Strong& s) {
-    get(s.value);
-  }
+  requires requires(Strong s) { s.value; }
+  void get(Strong& s) { get(s.value); }
   template <class T>
   T get() {
     T v{};

@@ -23,9 +23,9 @@ std::string print_values(const Values&... values) {
 }  // namespace dspm
 
 // DSPM_CHECK(condition, values...): `values` are streamed into the message.
-#define DSPM_CHECK(condition, ...)                                                      \
-  do {                                                                                  \
-    if (!(condition)) [[unlikely]]                                                      \
-      ::dspm::check_failed(__FILE__, __LINE__, #condition,                              \
-                           ::dspm::detail::print_values(__VA_ARGS__));                  \
+#define DSPM_CHECK(condition, ...)                                     \
+  do {                                                                 \
+    if (!(condition)) [[unlikely]]                                     \
+      ::dspm::check_failed(__FILE__, __LINE__, #condition,             \
+                           ::dspm::detail::print_values(__VA_ARGS__)); \
   } while (false)

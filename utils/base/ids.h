@@ -28,7 +28,7 @@ using Ino = Id<struct InoTag, std::uint64_t>;        // object; never reused; 1 
 using PageNo = Id<struct PageTag, std::uint64_t>;    // 4 KiB page of an object
 // One life of a node's session: the store's revision of `node/<id>`; 0 = none.
 using Incarnation = Id<struct IncarnationTag, std::uint64_t>;
-using Epoch = Id<struct EpochTag, std::uint32_t>;    // membership of a group; 24 bits are used
+using Epoch = Id<struct EpochTag, std::uint32_t>;  // membership of a group; 24 bits are used
 // How often an object was cut (truncated downwards).
 using Generation = Id<struct GenerationTag, std::uint64_t>;
 using Ticket = Id<struct TicketTag, std::uint64_t>;  // one invalidator job of this node

@@ -35,7 +35,7 @@ inline constexpr std::size_t kEarlyCommitBytes = std::size_t{32} << 20;
 inline constexpr auto kTwinRetention = 10s;
 
 // Namespace
-inline constexpr std::size_t kMaxName = 255;            // NAME_MAX
-inline constexpr std::uint64_t kInoBatch = 4096;        // 10-names, inode numbers
+inline constexpr std::size_t kMaxName = 255;      // NAME_MAX
+inline constexpr std::uint64_t kInoBatch = 4096;  // 10-names, inode numbers
 
 }  // namespace dspm

@@ -12,25 +12,25 @@ namespace dspm {
 
 enum class Status : unsigned char {
   ok,
-  no_entry,       // the name is not there
-  gone,           // the object is not there any more: asked by inode (ESTALE)
-  exists,         // the name is taken
+  no_entry,  // the name is not there
+  gone,      // the object is not there any more: asked by inode (ESTALE)
+  exists,    // the name is taken
   not_directory,
   is_directory,
   not_empty,
-  invalid,        // the request makes no sense
-  too_long,       // a name, a path, a value
-  too_large,      // beyond a limit of the format
+  invalid,    // the request makes no sense
+  too_long,   // a name, a path, a value
+  too_large,  // beyond a limit of the format
   no_space,
   denied,
-  read_only,      // below min_replicas
+  read_only,  // below min_replicas
   unsupported,
   busy,
-  timed_out,      // nothing came within the bound
-  unavailable,    // surely not applied; may be tried again
-  unknown,        // perhaps applied: look before you try again (EIO)
-  corrupt,        // bytes that fail their check
-  foreign,        // of another cluster, version or node
+  timed_out,    // nothing came within the bound
+  unavailable,  // surely not applied; may be tried again
+  unknown,      // perhaps applied: look before you try again (EIO)
+  corrupt,      // bytes that fail their check
+  foreign,      // of another cluster, version or node
   closed,
   io_error,
 };
@@ -47,7 +47,7 @@ struct Error {
 template <class T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}     // NOLINT(google-explicit-constructor)
   Result(Error error) : state_(std::move(error)) {  // NOLINT(google-explicit-constructor)
     DSPM_CHECK(this->error().status != Status::ok);
   }
