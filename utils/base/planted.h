@@ -1,0 +1,49 @@
+// Wrong rules on purpose, so that the simulation can show that it would notice them. Compiled in
+// only where DSPM_PLANTED is defined (the simulator's own copy of the machines); elsewhere
+// planted() is a constant false and the wrong rule is not in the program.
+#pragma once
+
+namespace dspm {
+
+enum class Planted {
+  none,
+  twin_not_updated,         // a mapped WRITE does not become the twin [F5]
+  twin_dropped,             // the twin goes when notify returns [2-kernel rule 7]
+  twin_patched_always,      // also where the kernel's page may lack the bytes [F6]
+  whole_page_staged,        // a mapped WRITE is staged whole, not as its difference [F5]
+  floor_ignored,            // an old answer is given to the kernel [F3]
+  bar_ignored,              // Invalidated is answered before the kernel has dropped the page [F8]
+  whole_page_forgotten,     // a whole-page write() is no copy [F7]
+  copies_not_listed,        // Commit does not list copies that no READ gave [F7]
+  second_outlives,          // the second value survives a mapped WRITE of its byte [F6]
+  rewrite_race_ignored,     // 2-kernel rule 8 left out
+  committer_always_exempt,  // [C4] without its conditions
+  overlay_always,           // own frozen bytes over an answer that already has them [F3]
+  asked_before_freeze,      // an answer asked before the freeze is taken [F3]
+  no_decided,               // Decided is never sent [C3]
+  invalidate_before_publish,  // [C3]
+  sharer_not_remembered,    // a Fetch registers nobody [F1]
+  forget_by_node,           // Invalidated removes a newer registration [F10]
+  truncate_answered_early,  // SETATTR(size) answered before its decision [Z9]
+  staged_not_cut,           // [Z6]
+  copies_not_marked,        // [Z6]
+  generation_not_checked,   // [Z3]
+  told_when_learnt,         // a size is named before it is told [Z8]
+  told_when_pushed,         // told rises only after the push [Z8]
+  push_not_awaited,         // Invalidated of a header before the kernel knows the size [Z8]
+  push_during_setattr,      // [Z9]
+  late_setattr_ignored,     // a push does not wait for the SETATTR answer's ctime [Z9]
+  old_end_stays,            // a growth does not invalidate from the old end [Z8.4]
+  no_change_no_wait,        // [C6]
+  outcome_forgotten,        // a resent commit counts twice [C7]
+  no_resend,                // what was unanswered is not sent again [M1]
+};
+
+#ifdef DSPM_PLANTED
+inline Planted g_planted = Planted::none;  // the simulator's thread only
+inline bool planted(Planted bug) { return g_planted == bug; }
+#else
+constexpr bool planted(Planted) { return false; }
+#endif
+
+}  // namespace dspm
