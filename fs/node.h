@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -65,6 +66,8 @@ struct NodeOptions {
   Incarnation incarnation;
   GroupId own_group;
   Duration answer_timeout = kAnswerTimeout;
+  // Observer for tests: called for each record as it is published, in Lsn order of the group.
+  std::function<void(const commit::Commit&, Version)> on_publish;
 };
 
 // What `dspm status` and `dspm object` show.
