@@ -66,9 +66,10 @@ struct AttrRequest {  // before any answer with attributes
 struct Forgotten {  // FORGET took the last lookup: the kernel has neither inode nor pages
   Ino ino;
 };
-// The answer of a SETATTR (of any field) is on its way to the kernel with this ctime [Z9]. Owed once
-// for each AttrRequest with `setattr`, and once for each ResizeRequest that no such AttrRequest
-// followed; with ctime 0 where the SETATTR is answered with an error. Pushes of a size wait for it.
+// The answer of a SETATTR (of any field) is on its way to the kernel with this ctime [Z9]. Owed
+// once for each AttrRequest with `setattr`, and once for each ResizeRequest that no such
+// AttrRequest followed; with ctime 0 where the SETATTR is answered with an error. Pushes of a size
+// wait for it.
 struct SetattrAnswered {
   Ino ino;
   WallTime ctime;
@@ -102,8 +103,8 @@ struct Job {
     drop,        // notify_inval_inode of [offset, offset + length)
     void_attrs,  // notify_inval_inode with off < 0: older GETATTR answers are void [Z8.1]
     raise_size,  // NOTIFY_STORE that cannot be read, i_size := size; then drop from offset [Z8.3-4]
-    // void_attrs, drop from offset to the end, then a GETATTR of its own (fstat of an O_PATH handle,
-    // AT_STATX_FORCE_SYNC), so that this kernel's size falls [2-kernel rule 19]
+    // void_attrs, drop from offset to the end, then a GETATTR of its own (fstat of an O_PATH
+    // handle, AT_STATX_FORCE_SYNC), so that this kernel's size falls [2-kernel rule 19]
     shrink,
   };
   Ticket ticket;

@@ -1,5 +1,5 @@
-// The doors between coherence (dsm) and durability (commit), which never include each other; fs/node
-// connects them (9-map).
+// The doors between coherence (dsm) and durability (commit), which never include each other;
+// fs/node connects them (9-map).
 #pragma once
 
 #include <optional>
@@ -30,7 +30,7 @@ struct Published {
   PageRuns unread_copies;                 // of the committer [F7]
   std::optional<std::uint64_t> cut_from;  // all pages that reach beyond are cleared
   bool header_changed = false;
-  bool waits_for_header = false;          // [C6] a SetSize that changed nothing
+  bool waits_for_header = false;  // [C6] a SetSize that changed nothing
   Header header;
 };
 

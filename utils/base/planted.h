@@ -21,7 +21,6 @@ enum class Planted {
   overlay_always,           // own frozen bytes over an answer that already has them [F3]
   asked_before_freeze,      // an answer asked before the freeze is taken [F3]
   no_decided,               // Decided is never sent [C3]
-  invalidate_before_publish,  // [C3]
   sharer_not_remembered,    // a Fetch registers nobody [F1]
   forget_by_node,           // Invalidated removes a newer registration [F10]
   truncate_answered_early,  // SETATTR(size) answered before its decision [Z9]
