@@ -132,8 +132,8 @@ class Wire {
  public:
   virtual ~Wire() = default;
 
-  // The peers, without this node itself; replaces what was set before. Connections of peers that
-  // are left out, or whose address changed, end.
+  // The peers (this node itself is passed over); replaces what was set before. Connections of peers
+  // that are left out, or whose address changed, end.
   virtual void set_peers(const std::vector<Peer>& peers) = 0;
 
   // Sends one message: `head`, then `payloads` in order, at once and by one system call when
