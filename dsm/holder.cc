@@ -1,0 +1,349 @@
+#include "dsm/holder.h"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "utils/base/check.h"
+#include "utils/base/planted.h"
+
+namespace dspm::dsm {
+
+void Holder::object_learnt(Ino ino, GroupId home) { objects_[ino].home = home; }
+
+const ObjectState* Holder::find(Ino ino) const {
+  const auto it = objects_.find(ino);
+  return it == objects_.end() ? nullptr : &it->second;
+}
+
+std::vector<Ino> Holder::objects() const {
+  std::vector<Ino> out;
+  for (const auto& [ino, object] : objects_) out.push_back(ino);
+  return out;
+}
+
+void Holder::answer(Context c, Unique unique, Status status) {
+  if (unique) c.out.push_back(KernelAnswer{PlainAnswer{unique, status}});
+}
+
+void Holder::kernel(const KernelEvent& event, Time now, HolderEffects& out) {
+  std::visit(
+      [&](const auto& request) {
+        using Request = std::decay_t<decltype(request)>;
+        const auto it = objects_.find(request.ino);
+        if (it == objects_.end()) return;  // forgotten meanwhile; nothing waits for it
+        Context c{request.ino, it->second, now, out};
+        if constexpr (std::is_same_v<Request, ReadRequest>) {
+          read(c, request);
+        } else if constexpr (std::is_same_v<Request, WriteRequest>) {
+          write(c, request);
+        } else if constexpr (std::is_same_v<Request, OpenRequest>) {
+          open(c, request);
+        } else if constexpr (std::is_same_v<Request, ReleaseRequest>) {
+          release(c, request);
+        } else if constexpr (std::is_same_v<Request, SyncRequest>) {
+          PendingCommit pending;
+          pending.unique = request.unique;
+          enqueue(c, std::move(pending));
+        } else if constexpr (std::is_same_v<Request, ResizeRequest>) {
+          PendingCommit pending;
+          pending.kind = PendingCommit::Kind::resize;
+          pending.unique = request.unique;
+          pending.size = request.size;
+          pending.stamp = request.stamp;
+          c.object.resize = Resize{};
+          c.object.resize->unique = request.unique;
+          c.object.resize->size = request.size;
+          c.object.resize->deadline = now + timeout_;
+          enqueue(c, std::move(pending));
+        } else if constexpr (std::is_same_v<Request, TimesRequest>) {
+          PendingCommit pending;
+          pending.kind = PendingCommit::Kind::times;
+          pending.unique = request.unique;
+          pending.times = request.times;
+          enqueue(c, std::move(pending));
+        } else if constexpr (std::is_same_v<Request, AttrRequest>) {
+          attr_request(c, request);
+        } else if constexpr (std::is_same_v<Request, SetattrAnswered>) {
+          setattr_answered(c, request);
+        } else {
+          static_assert(std::is_same_v<Request, Forgotten>);
+          forgotten(request.ino);
+        }
+      },
+      event);
+  flush_invalidated(out);
+}
+
+// The kernel has neither inode nor pages: bars end, and nothing is remembered but what is staged.
+void Holder::forgotten(Ino ino) {
+  const auto it = objects_.find(ino);
+  if (it == objects_.end()) return;
+  const Object& object = it->second;
+  const bool idle = object.staged.empty() && !object.frozen && object.settling.empty() &&
+                    object.queue.empty() && object.waits.empty() && object.jobs.empty() &&
+                    object.reads.empty() && object.attrs.empty() && object.opens == 0 &&
+                    !object.header_owed;
+  const bool bars = std::any_of(object.pages.begin(), object.pages.end(),
+                                [](const auto& p) { return p.second.bar; });
+  if (idle && !bars) objects_.erase(it);
+}
+
+// ---- OPEN, RELEASE
+
+void Holder::open(Context c, const OpenRequest& request) {
+  Object& object = c.object;
+  ++object.opens;
+  if (!request.writable) return answer(c, request.unique);
+  ++object.writable_opens;  // [F4] from when it is taken up
+  object.twins_until = kNever;
+  if (object.writable_opens == 1 && !object.open_drop) {
+    const bool cached = std::any_of(object.pages.begin(), object.pages.end(),
+                                    [](const auto& p) { return p.second.copy && !p.second.twin; });
+    if (cached) {  // they have no twin
+      RunningJob running;
+      running.open = true;
+      running.pages = {PageNo(0), std::numeric_limits<std::uint64_t>::max() / kPageSize};
+      object.open_drop =
+          start_job(c, Job{{}, c.ino, Job::Kind::drop, 0, 0, 0, {}}, std::move(running));
+    }
+  }
+  if (!object.open_drop) return answer(c, request.unique);
+  object.jobs.at(object.open_drop).held.push_back(request.unique);
+}
+
+void Holder::release(Context c, const ReleaseRequest& request) {
+  Object& object = c.object;
+  if (object.opens > 0) --object.opens;
+  if (request.writable && object.writable_opens > 0 && --object.writable_opens == 0) {
+    object.twins_until = c.now + kTwinRetention;  // 2-kernel rule 7
+  }
+  answer(c, request.unique);
+  if (object.opens == 0 && !object.staged.empty()) {  // contract: last close and munmap
+    enqueue(c, PendingCommit{});
+  }
+}
+
+// ---- attributes
+
+void Holder::send_fetch_attr(Context c, std::uint64_t request) {
+  const GroupView* group = home(c.object);
+  if (group == nullptr) return;  // ask_again() does it
+  c.out.push_back(
+      HolderSend{group->primary, FetchAttr{c.object.home, group->epoch, c.ino, request}});
+}
+
+void Holder::attr_request(Context c, const AttrRequest& request) {
+  const std::uint64_t number = ++request_;
+  c.object.attrs[number] = {request, std::nullopt, c.now + timeout_};
+  send_fetch_attr(c, number);
+}
+
+void Holder::attr(const Attr& message, Time now, HolderEffects& out) {
+  const auto it = objects_.find(message.ino);
+  if (it == objects_.end()) return;
+  Context c{message.ino, it->second, now, out};
+  learn(c, message.header);
+  c.object.fetching_header = false;
+  const auto waiting = c.object.attrs.find(message.request);
+  if (waiting != c.object.attrs.end()) waiting->second.times = message.times;
+  answer_attrs(c);
+  start_waiting_reads(c);
+  pump(c);
+  flush_invalidated(out);
+}
+
+// [Z8] What comes while a size is being told is answered after; a SETATTR's answer does not meet a
+// push at all [Z9], but for that of a SETATTR(size), which waits for nothing.
+void Holder::answer_attrs(Context c) {
+  Object& object = c.object;
+  const Push& push = object.push;
+  for (auto it = object.attrs.begin(); it != object.attrs.end();) {
+    const AttrInFlight& waiting = it->second;
+    const bool of_resize = waiting.request.setattr && object.resize && object.resize->answered;
+    const bool telling = push.phase == Push::Phase::dropping && push.grows;
+    const bool held = waiting.request.setattr ? push.phase != Push::Phase::none : telling;
+    if (!waiting.times || (held && !of_resize)) {
+      ++it;
+      continue;
+    }
+    if (waiting.request.setattr && !of_resize) ++object.setattrs;
+    c.out.push_back(KernelAnswer{compose(object, waiting)});
+    it = object.attrs.erase(it);
+  }
+}
+
+AttrAnswer Holder::compose(const Object& object, const AttrInFlight& attr) const {
+  AttrAnswer answer{attr.request.unique, object.told, *attr.times};
+  if (attr.request.setattr && object.resize && object.resize->answered) {
+    answer.size = object.resize->size;  // [1.15]
+  }
+  const auto lay_over = [&](const Stage& stage) {  // [2-kernel rule 17]
+    if (stage.touch()) {
+      answer.times.mtime = std::max(answer.times.mtime.value_or(WallTime()), *stage.touch());
+      answer.times.ctime = std::max(answer.times.ctime.value_or(WallTime()), *stage.touch());
+    }
+    answer.times.blocks += stage.page_count();
+  };
+  if (object.frozen) lay_over(object.frozen->stage);
+  lay_over(object.staged);
+  const std::uint64_t pages = (answer.size + kPageSize - 1) / kPageSize;
+  answer.times.blocks = std::min(answer.times.blocks, pages);
+  return answer;
+}
+
+// ---- peers and time
+
+void Holder::ask_again(GroupId group, Time now, HolderEffects& out) {
+  for (auto& [ino, object] : objects_) {
+    if (object.home != group) continue;
+    Context c{ino, object, now, out};
+    if (object.fetching_header) send_fetch_attr(c, 0);
+    for (const auto& [number, waiting] : object.attrs) {
+      if (!waiting.times) send_fetch_attr(c, number);
+    }
+    for (auto& [unique, read] : object.reads) {
+      if (read.started) fetch_missing(c, read);
+    }
+  }
+}
+
+void Holder::peer_up(NodeId peer, Time now, HolderEffects& out) {
+  if (planted(Planted::no_resend)) return;
+  for (const auto& [group, view] : groups_.all()) {
+    if (view.primary == peer) ask_again(group, now, out);
+  }
+}
+
+void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
+  for (auto& [ino, object] : objects_) {
+    if (object.home != group) continue;
+    Context c{ino, object, now, out};
+    object.known = false;
+    object.reset = object.has_told;
+    object.header_owed = Version();
+    for (auto& [unique, read] : object.reads) {
+      for (auto& got : read.got) got.reset();
+    }
+    for (auto& [number, waiting] : object.attrs) waiting.times.reset();
+    PageRuns runs;
+    for (auto& [number, page] : object.pages) {
+      page.floor = page.owed = Version();
+      if (!page.copy || page.bar || page.reads > 0) continue;
+      page.bar = true;
+      page.whole = false;
+      append_page(runs, number);
+    }
+    for (const PageRun& run : runs) drop_run(c, run);
+    object.fetching_header = object.has_told;
+  }
+  gathered_.clear();
+  ask_again(group, now, out);
+}
+
+void Holder::tick(Time now, HolderEffects& out) {
+  for (auto& [ino, object] : objects_) timeouts(Context{ino, object, now, out});
+  flush_invalidated(out);
+}
+
+// [C8] [L9] Nothing waits for ever: EIO, outcome unknown; what is frozen stays and goes on.
+void Holder::timeouts(Context c) {
+  Object& object = c.object;
+  std::vector<Unique> late;
+  for (auto it = object.reads.begin(); it != object.reads.end();) {
+    if (it->second.deadline > c.now) {
+      ++it;
+      continue;
+    }
+    end_reads(object, it->second.request);
+    late.push_back(it->first);
+    it = object.reads.erase(it);
+  }
+  std::erase_if(object.attrs, [&](const auto& entry) {
+    if (entry.second.deadline > c.now) return false;
+    late.push_back(entry.second.request.unique);
+    if (entry.second.request.setattr && !(object.resize && object.resize->answered)) {
+      ++object.setattrs;  // its SetattrAnswered comes with the error
+    }
+    return true;
+  });
+  std::erase_if(object.waits, [&](const CommitWait& wait) {
+    if (wait.deadline > c.now) return false;
+    late.push_back(wait.unique);
+    return true;
+  });
+  for (PendingCommit& pending : object.queue) {
+    if (pending.deadline > c.now || pending.kind == PendingCommit::Kind::resize) continue;
+    late.push_back(pending.unique);
+    pending.unique = Unique();
+    pending.deadline = kNever;
+  }
+  if (object.resize && !object.resize->answered && object.resize->deadline <= c.now) {
+    late.push_back(object.resize->unique);
+    std::erase_if(object.queue, [](const PendingCommit& pending) {
+      return pending.kind == PendingCommit::Kind::resize;
+    });
+    object.resize.reset();
+    ++object.setattrs;
+  }
+  for (const Unique unique : late) {
+    ++counters_.timeouts;
+    answer(c, unique, Status::unknown);
+  }
+  for (auto& [ticket, job] : object.jobs) {
+    if (job.release <= c.now) release_held(c, job);
+  }
+  if (object.staged.oldest_write() && *object.staged.oldest_write() + kEarlyCommitAge <= c.now) {
+    early_commit(c);
+  }
+  if (object.twins_until <= c.now) {
+    object.twins_until = kNever;
+    for (auto& [number, page] : object.pages) page.twin.reset();
+  }
+}
+
+Time Holder::next_deadline() const {
+  Time next = kNever;
+  const auto at = [&](Time t) { next = std::min(next, t); };
+  for (const auto& [ino, object] : objects_) {
+    for (const auto& [unique, read] : object.reads) at(read.deadline);
+    for (const auto& [number, waiting] : object.attrs) at(waiting.deadline);
+    for (const CommitWait& wait : object.waits) at(wait.deadline);
+    for (const PendingCommit& pending : object.queue) at(pending.deadline);
+    if (object.resize && !object.resize->answered) at(object.resize->deadline);
+    for (const auto& [ticket, job] : object.jobs) at(job.release);
+    const bool queued =
+        std::any_of(object.queue.begin(), object.queue.end(),
+                    [](const PendingCommit& p) { return p.kind == PendingCommit::Kind::early; });
+    if (object.staged.oldest_write() && !queued) {
+      at(*object.staged.oldest_write() + kEarlyCommitAge);
+    }
+    at(object.twins_until);
+  }
+  return next;
+}
+
+bool Holder::owed() const {
+  return std::any_of(objects_.begin(), objects_.end(), [](const auto& entry) {
+    return !entry.second.reads.empty() || !entry.second.attrs.empty() ||
+           !entry.second.settling.empty();
+  });
+}
+
+void Holder::check_invariants() const {
+  for (const auto& [ino, object] : objects_) {
+    for (const auto& [number, page] : object.pages) {
+      DSPM_CHECK(!page.owed || page.bar || planted(Planted::bar_ignored), ino, number);
+      DSPM_CHECK(!page.bar || object.jobs.contains(page.ticket), ino, number, page.ticket);
+      DSPM_CHECK(page.reads == 0 || !object.reads.empty(), ino, number, page.reads);
+    }
+    DSPM_CHECK(object.writable_opens <= object.opens, ino);
+    if (object.frozen) {
+      DSPM_CHECK(std::find(object.settling.begin(), object.settling.end(),
+                           object.frozen->id.sequence) != object.settling.end(),
+                 ino);
+    }
+  }
+}
+
+}  // namespace dspm::dsm

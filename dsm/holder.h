@@ -1,0 +1,154 @@
+// The faulting side of coherence: which version this node's kernel holds of each page, what was
+// last exchanged with it, what is staged; READ, WRITE, OPEN, FSYNC, sizes and invalidations as
+// exchanges. Pure: one call an event, effects out. Rules F, C1, C4, C6, Z of 3-protocol.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <variant>
+#include <vector>
+
+#include "dsm/object_state.h"
+#include "utils/base/group_table.h"
+
+namespace dspm::dsm {
+
+struct HolderSend {
+  NodeId to;
+  std::variant<Fetch, FetchAttr, Invalidated> message;
+};
+// A frozen change for the committer: a first attempt or the next one after a refusal.
+struct SubmitCommit {
+  GroupId home;
+  CommitId id;
+  Change change;
+};
+// It became empty after a refusal: there is nothing to submit.
+struct DropCommit {
+  CommitId id;
+};
+using HolderEffect = std::variant<HolderSend, SubmitCommit, DropCommit, KernelAnswer, Job>;
+using HolderEffects = std::vector<HolderEffect>;
+
+// A decided commit, as the holder must hear of it [C4].
+struct CommitSettled {
+  Ino ino;
+  CommitId id;
+  Version version;
+  std::vector<ReplacedPage> pages;
+  Header header;
+  bool done = false;
+};
+
+struct HolderCounters {
+  std::uint64_t fetches = 0, refetches = 0, commits = 0, refused = 0, invalidations = 0;
+  std::uint64_t rewrites = 0, kept_pages = 0, timeouts = 0, poisoned = 0;
+};
+
+class Holder {
+ public:
+  Holder(NodeId self, Incarnation incarnation, const GroupTable& groups, Duration answer_timeout)
+      : self_(self), incarnation_(incarnation), groups_(groups), timeout_(answer_timeout) {}
+
+  void object_learnt(Ino ino, GroupId home);
+  void kernel(const KernelEvent& event, Time now, HolderEffects& out);
+  void job_done(const JobDone& done, Time now, HolderEffects& out);
+  void data(const Data& message, Time now, HolderEffects& out);
+  void attr(const Attr& message, Time now, HolderEffects& out);
+  void inval(NodeId from, const Inval& message, Time now, HolderEffects& out);
+  void commit_settled(const CommitSettled& commit, Time now, HolderEffects& out);
+  void commit_returned(Ino ino, const CommitId& id, Status reason, const Header& header, Time now,
+                       HolderEffects& out);
+  void commit_lost(Ino ino, const CommitId& id, Time now, HolderEffects& out);
+  // [M1] what is unanswered at `peer` is asked again.
+  void peer_up(NodeId peer, Time now, HolderEffects& out);
+  // [P6] the group's primary began a new life with nothing: its pages, headers, floors go here too.
+  void group_reset(GroupId group, Time now, HolderEffects& out);
+  // The group has been heard of: what waits for it is asked.
+  void ask_again(GroupId group, Time now, HolderEffects& out);
+  void tick(Time now, HolderEffects& out);
+  Time next_deadline() const;
+
+  bool owed() const;
+  HolderCounters counters() const { return counters_; }
+  const ObjectState* find(Ino ino) const;
+  std::vector<Ino> objects() const;
+  void check_invariants() const;
+
+ private:
+  using Object = ObjectState;
+  struct Context {  // of one event
+    Ino ino;
+    Object& object;
+    Time now;
+    HolderEffects& out;
+  };
+  // holder.cc
+  void open(Context c, const OpenRequest& request);
+  void release(Context c, const ReleaseRequest& request);
+  void attr_request(Context c, const AttrRequest& request);
+  void send_fetch_attr(Context c, std::uint64_t request);
+  void answer_attrs(Context c);
+  AttrAnswer compose(const Object& object, const AttrInFlight& attr) const;
+  void forgotten(Ino ino);
+  void answer(Context c, Unique unique, Status status = Status::ok);
+  void timeouts(Context c);
+  const GroupView* home(const Object& object) const { return groups_.find(object.home); }
+  // holder_read.cc
+  void read(Context c, const ReadRequest& request);
+  void start_read(Context c, ReadInFlight& read);
+  void start_waiting_reads(Context c);
+  void fetch_missing(Context c, ReadInFlight& read);
+  void fetch_header(Context c);
+  bool usable(const Object& object, const ReadInFlight& read, std::size_t i) const;
+  void try_answer(Context c, ReadInFlight& read);
+  PageRef assemble(const Object& object, const ReadInFlight& read, std::size_t i) const;
+  void end_reads(Object& object, const ReadRequest& request);
+  // holder_write.cc
+  void write(Context c, const WriteRequest& request);
+  void mapped_write(Context c, const WriteRequest& request);
+  void mapped_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, WallTime stamp);
+  bool written_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, bool direct);
+  void poison(Context c);
+  void early_commit(Context c);
+  // holder_inval.cc
+  Ticket start_job(Context c, Job job, RunningJob running);
+  void drop_run(Context c, PageRun run, bool counts_writes = false);
+  void end_bar(Context c, PageNo number, PageState& page);
+  void page_dropped(Context c, PageNo number, PageState& page, PageRuns& again);
+  void release_held(Context c, RunningJob& job);
+  void owe_invalidated(Context c, PageNo number, Version version);
+  void flush_invalidated(HolderEffects& out);
+  // holder_size.cc
+  void learn(Context c, const Header& header);
+  void cut_here(Object& object, std::uint64_t cut);
+  void want_push(Context c);
+  void start_push(Context c);
+  void push_job_done(Context c);
+  void finish_push(Context c);
+  void resize_step(Context c);
+  void answer_resize(Context c);
+  void setattr_answered(Context c, const SetattrAnswered& event);
+  // holder_commit.cc
+  void enqueue(Context c, PendingCommit pending);
+  void pump(Context c);
+  bool freeze(Context c, const PendingCommit& pending);
+  void submit(Context c);
+  void check_waits(Context c);
+  void thaw(Context c, const CommitSettled& commit);
+
+  NodeId self_;
+  Incarnation incarnation_;
+  const GroupTable& groups_;
+  Duration timeout_;
+  std::uint64_t sequence_ = 0;  // of commits
+  std::uint64_t request_ = 0;   // of Fetch and FetchAttr
+  std::uint64_t ticket_ = 0;
+  std::map<Ino, Object> objects_;
+  // Answers gathered during one event: one Invalidated a version [F8].
+  std::map<std::pair<Ino, Version>, PageRuns> gathered_;
+  HolderCounters counters_;
+};
+
+}  // namespace dspm::dsm

@@ -1,0 +1,237 @@
+// Size: learning a header, telling the kernel, SETATTR(size) (3-protocol Z6-Z9; 2-kernel rule 19).
+#include <algorithm>
+#include <limits>
+
+#include "dsm/holder.h"
+#include "utils/base/planted.h"
+
+namespace dspm::dsm {
+namespace {
+constexpr std::uint64_t kAllPages = std::numeric_limits<std::uint64_t>::max() / kPageSize;
+
+PageRun from_page(std::uint64_t offset) {
+  const PageNo first = page_of(offset);
+  return {first, kAllPages - first.value};
+}
+}  // namespace
+
+// [Z6] At once: what is staged beyond a cut goes, copies given before it are marked.
+void Holder::learn(Context c, const Header& header) {
+  Object& object = c.object;
+  if (object.known && header.version <= object.header.version) return;
+  std::uint64_t cut = kNoCut;
+  if (object.known) {
+    for (const Cut& one : header.cuts) {
+      if (one.generation > object.header.generation) cut = std::min(cut, one.size);
+    }
+    const std::uint64_t old_end = std::min(object.header.size, cut);
+    if (header.size > old_end) object.push.from = std::min(object.push.from, old_end);
+  } else if (object.reset) {  // the home began anew: bytes of mappings beyond its size are nobody's
+    object.staged.cut(header.size, true);
+    if (object.frozen) object.frozen->stage.cut(header.size, true);
+    object.push.from = std::min(object.push.from, header.size);
+  }
+  const bool first = !object.has_told;
+  const bool reset = object.reset && !object.known;
+  object.header = header;
+  object.known = true;
+  object.reset = false;
+  if (cut != kNoCut) cut_here(object, cut);
+  std::uint64_t own = object.staged.write_end();
+  if (object.frozen) own = std::max(own, object.frozen->stage.write_end());
+  if (first || planted(Planted::told_when_learnt)) {
+    object.told = std::max({object.told, header.size, own});
+    if (first) object.kernel_size = object.told;
+    object.has_told = true;
+  }
+  if (reset) object.told = std::max(std::min(object.told, header.size), own);
+  if (cut != kNoCut) object.told = std::max(std::min(object.told, cut), own);  // [Z8]
+  if (cut != kNoCut || reset) {
+    object.push.from = std::min(object.push.from, cut != kNoCut ? cut : header.size);
+    want_push(c);
+  } else if (header.size > object.told) {
+    want_push(c);
+  }
+  if (object.frozen && !object.frozen->submitted) submit(c);
+}
+
+void Holder::cut_here(Object& object, std::uint64_t cut) {
+  if (!planted(Planted::staged_not_cut)) {
+    object.staged.cut(cut);
+    if (object.frozen) object.frozen->stage.cut(cut);
+  }
+  if (planted(Planted::copies_not_marked)) return;
+  for (auto it = object.pages.lower_bound(page_of(cut)); it != object.pages.end(); ++it) {
+    PageState& page = it->second;
+    if (!page.copy && !page.twin) continue;
+    if (page.cut == kNoCut) page.uncut.reset();
+    // A byte below this cut that write() put since an older one stays exempt; beyond it, none does.
+    clear_from(page.uncut, cut > offset_of(it->first) ? cut - offset_of(it->first) : 0);
+    page.cut = std::min(page.cut, cut);
+  }
+}
+
+void Holder::want_push(Context c) {
+  c.object.push.wanted = true;
+  start_push(c);
+}
+
+// [Z8] One at a time; not while a SETATTR is between its request and its answer [Z9].
+void Holder::start_push(Context c) {
+  Object& object = c.object;
+  Push& push = object.push;
+  const bool setattr =
+      (object.resize && !planted(Planted::push_during_setattr)) || object.setattrs > 0;
+  if (!push.wanted || push.phase != Push::Phase::none || setattr || !object.known) return;
+  push.wanted = false;
+  push.undone = false;
+  const std::uint64_t size = object.header.size;
+  push.grows =
+      size > std::min(object.kernel_size, object.told) || (push.from != kNoCut && size > push.from);
+  if (planted(Planted::push_not_awaited)) finish_push(c);
+  RunningJob running;
+  running.push = true;
+  if (push.grows) {
+    push.phase = Push::Phase::voiding;
+    push.ticket = start_job(c, Job{{}, c.ino, Job::Kind::void_attrs, 0, 0, 0, {}}, running);
+  } else if (push.from != kNoCut) {
+    push.phase = Push::Phase::dropping;
+    push.version = object.header.version;
+    running.pages = from_page(push.from);
+    const Job job{{}, c.ino,       Job::Kind::shrink,   offset_of(running.pages.first),
+                  0,  object.told, object.setattr_ctime};
+    push.from = kNoCut;
+    object.kernel_size = std::min(object.kernel_size, object.told);
+    push.ticket = start_job(c, job, std::move(running));
+  } else {
+    push.version = object.header.version;
+    finish_push(c);  // the kernel knows it
+  }
+}
+
+void Holder::push_job_done(Context c) {
+  Object& object = c.object;
+  Push& push = object.push;
+  if (push.phase == Push::Phase::dropping) return finish_push(c);
+  if (push.phase != Push::Phase::voiding) return;
+  if (push.undone) {
+    push.phase = Push::Phase::none;
+    push.wanted = true;
+    return start_push(c);
+  }
+  const std::uint64_t size = object.header.size;
+  std::uint64_t old_end = std::min({push.from, object.kernel_size, object.told});  // [1.13]
+  if (planted(Planted::old_end_stays)) old_end = size;
+  push.phase = Push::Phase::dropping;
+  push.version = object.header.version;
+  push.from = kNoCut;
+  if (!planted(Planted::told_when_pushed)) object.told = std::max(object.told, size);
+  RunningJob running;
+  running.push = true;
+  running.pages = from_page(old_end);
+  const Job job{{},
+                c.ino,
+                Job::Kind::raise_size,
+                offset_of(running.pages.first),
+                0,
+                size,
+                planted(Planted::late_setattr_ignored) ? std::nullopt : object.setattr_ctime};
+  push.ticket = start_job(c, job, std::move(running));
+}
+
+void Holder::finish_push(Context c) {
+  Object& object = c.object;
+  Push& push = object.push;
+  push.phase = Push::Phase::none;
+  if (push.undone) {  // [1.15] the answer of a SETATTR may have undone it
+    push.undone = false;
+    push.wanted = true;
+    push.from = std::min({push.from, object.kernel_size, object.told});
+    answer_attrs(c);
+    return start_push(c);
+  }
+  if (push.grows && object.header.version == push.version) {
+    object.told = std::max(object.told, object.header.size);
+    object.kernel_size = std::max(object.kernel_size, object.header.size);
+  }
+  const GroupView* group = home(object);
+  if (object.header_owed && object.header_owed <= push.version && group != nullptr) {
+    c.out.push_back(HolderSend{
+        group->primary, Invalidated{object.home, group->epoch, c.ino, push.version, {}, true}});
+    object.header_owed = Version();
+  }
+  if (object.header_owed || object.header.version > push.version) push.wanted = true;
+  answer_attrs(c);
+  if (!planted(Planted::push_not_awaited)) start_push(c);
+  resize_step(c);
+}
+
+// [Z9] When SETATTR(size) may be answered: everywhere visible; or decided, while something here
+// cannot go on without the answer (2-kernel: it holds back every WRITE of the object).
+void Holder::resize_step(Context c) {
+  if (!c.object.resize) return;
+  Resize& resize = *c.object.resize;
+  if (resize.answered || resize.raising || resize.sequence == 0) return;
+  bool held = c.object.header_owed != Version() || c.object.push.phase != Push::Phase::none;
+  for (auto it = c.object.pages.begin(); !held && it != c.object.pages.end(); ++it) {
+    held = it->second.bar;
+  }
+  const bool early = resize.decided && held;  // [1.14]
+  if (resize.done || early || planted(Planted::truncate_answered_early)) {
+    // [1.16] Where a copy reaches beyond the new size the kernel must see its size change.
+    std::uint64_t end = 0;
+    for (auto it = c.object.pages.lower_bound(page_of(resize.size)); it != c.object.pages.end();
+         ++it) {
+      if (it->second.copy || it->second.reads > 0) end = offset_of(it->first) + kPageSize;
+    }
+    if (end <= resize.size) return answer_resize(c);
+    resize.raising = true;
+    RunningJob running;
+    running.resize = true;
+    const std::uint64_t beyond = std::max(end, c.object.kernel_size) + kPageSize;
+    start_job(c,
+              Job{{},
+                  c.ino,
+                  Job::Kind::raise_size,
+                  offset_of(page_of(beyond)) + kPageSize,
+                  0,
+                  beyond + 1,
+                  {}},
+              std::move(running));
+  }
+}
+
+void Holder::answer_resize(Context c) {
+  Object& object = c.object;
+  Resize& resize = *object.resize;
+  resize.raising = false;
+  if (resize.answered) return;
+  resize.answered = true;
+  ++object.setattrs;
+  object.told = resize.size;  // [1.15] it names its own size
+  object.has_told = true;
+  object.kernel_size = resize.size;
+  if (object.push.phase != Push::Phase::none) object.push.undone = true;
+  AttrAnswer answer{resize.unique, resize.size, {}};
+  c.out.push_back(KernelAnswer{std::move(answer)});
+}
+
+void Holder::setattr_answered(Context c, const SetattrAnswered& event) {
+  Object& object = c.object;
+  if (object.setattrs > 0) --object.setattrs;
+  if (event.ctime.ns != 0) object.setattr_ctime = event.ctime;
+  if (object.resize && object.resize->answered) {
+    object.resize.reset();
+    const bool same = object.known && object.header.size == object.told;
+    if (same && !object.header_owed && object.push.phase == Push::Phase::none) {
+      object.push.wanted = false;  // the answer told the size that is
+      object.push.from = kNoCut;
+    } else {
+      object.push.wanted = true;
+    }
+  }
+  start_push(c);
+  pump(c);
+}
+
+}  // namespace dspm::dsm

@@ -1,0 +1,166 @@
+// WRITE: staged and answered at once (3-protocol F5-F7, F11; 2-kernel rules 2, 6-8).
+#include <algorithm>
+#include <cstring>
+
+#include "dsm/holder.h"
+#include "utils/base/planted.h"
+
+namespace dspm::dsm {
+
+void Holder::write(Context c, const WriteRequest& request) {
+  if (request.mapped) return mapped_write(c, request);
+  Object& object = c.object;
+  const std::uint64_t end = request.offset + request.bytes.size();
+  if (end > kMaxObjectSize) return answer(c, request.unique, Status::too_large);
+  object.staged.write(request.offset, request.bytes, request.stamp, c.now);
+  object.told = std::max(object.told, end);  // [Z8] the kernel raises its size by itself
+  object.has_told = true;
+  object.kernel_size = std::max(object.kernel_size, end);
+  PageRuns race;
+  for (std::uint64_t at = request.offset; at < end;) {
+    const std::size_t in_page = at % kPageSize;
+    const std::size_t n = std::min<std::uint64_t>(kPageSize - in_page, end - at);
+    if (written_page(c, page_of(at), in_page, request.bytes.subspan(at - request.offset, n),
+                     request.direct)) {
+      append_page(race, page_of(at));
+    }
+    at += n;
+  }
+  if (race.empty() || request.direct) {
+    ++object.answered_writes;
+    answer(c, request.unique);
+  } else {  // [K3.3] dropped again, answered when that returns, or after 20 ms
+    ++counters_.rewrites;
+    RunningJob running;
+    running.pages = {race.front().first, race.back().end().value - race.front().first.value};
+    running.held.push_back(request.unique);
+    running.counts_writes = true;
+    running.release = c.now + kWriteHold;
+    start_job(c,
+              Job{{},
+                  c.ino,
+                  Job::Kind::drop,
+                  offset_of(running.pages.first),
+                  running.pages.count * kPageSize,
+                  0,
+                  {}},
+              std::move(running));
+  }
+  if (object.staged.written_bytes() > kEarlyCommitBytes) early_commit(c);
+}
+
+// True: rule 8's condition holds, the kernel's page may lack the bytes.
+bool Holder::written_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, bool direct) {
+  PageState& page = c.object.pages[number];
+  const std::uint64_t count = c.object.answered_writes;
+  const bool race =
+      (page.notifies > 0 || page.count_at_notify == count) && page.count_at_read == count;
+  const bool whole = bytes.size() == kPageSize && !direct;
+  if ((race || direct) && page.twin && !planted(Planted::twin_patched_always)) {  // [F6] [D3]
+    if (!page.second) page.second = std::make_unique<PageState::Second>();
+    set_range(page.second->mask, at, bytes.size());
+    std::memcpy(page.second->bytes.data.data() + at, bytes.data(), bytes.size());
+  } else {
+    if (page.twin) {
+      make_writable(page.twin);
+      std::memcpy(page.twin->data.data() + at, bytes.data(), bytes.size());
+    }
+    if (page.second) {
+      ByteMask gone;
+      set_range(gone, at, bytes.size());
+      page.second->mask &= ~gone;
+    }
+  }
+  if (page.cut != kNoCut) set_range(page.uncut, at, bytes.size());  // [Z6] [1.6]
+  if (whole && !planted(Planted::whole_page_forgotten)) {           // [F7]
+    if (!page.twin) {
+      page.twin = std::make_shared<PageBytes>();
+      std::memcpy(page.twin->data.data(), bytes.data(), kPageSize);
+    }
+    if (!page.copy) page.version = Version();
+    page.copy = page.whole = true;
+    page.poisoned = false;
+  }
+  return race && !direct && !planted(Planted::rewrite_race_ignored);
+}
+
+void Holder::mapped_write(Context c, const WriteRequest& request) {
+  const std::uint64_t end = request.offset + request.bytes.size();
+  for (std::uint64_t at = request.offset; at < end;) {
+    const std::size_t in_page = at % kPageSize;
+    const std::size_t n = std::min<std::uint64_t>(kPageSize - in_page, end - at);
+    mapped_page(c, page_of(at), in_page, request.bytes.subspan(at - request.offset, n),
+                request.stamp);
+    at += n;
+  }
+  answer(c, request.unique);
+}
+
+void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, WallTime stamp) {
+  PageState& page = c.object.pages[number];
+  if (!page.poisoned && !page.twin) poison(c);  // [F4] it cannot be judged
+  const std::uint64_t begin = offset_of(number);
+  if (!page.poisoned) {
+    const std::uint64_t told = c.object.told > begin ? c.object.told - begin : 0;
+    const std::size_t known = std::min<std::uint64_t>(bytes.size(), told > at ? told - at : 0);
+    ByteMask stored = difference(bytes.first(known), at, *page.twin);  // [F5]
+    if (planted(Planted::whole_page_staged)) set_range(stored, at, known);
+    if (page.cut != kNoCut) {  // [Z6] [1.6]
+      ByteMask below = stored;
+      clear_from(below, page.cut > begin ? page.cut - begin : 0);
+      stored = below | (stored & page.uncut);
+    }
+    if (page.second) {  // [F6] a byte equal to either value is no change
+      for (std::size_t i = stored._Find_first(); i < kPageSize; i = stored._Find_next(i)) {
+        if (page.second->mask[i] && page.second->bytes.data[i] == bytes[i - at]) stored.reset(i);
+      }
+    }
+    c.object.staged.store(number, stored, at, bytes, stamp);
+    if (!planted(Planted::twin_not_updated)) {
+      make_writable(page.twin);
+      std::memcpy(page.twin->data.data() + at, bytes.data(), known);
+    }
+    if (page.second && !planted(Planted::second_outlives)) {  // [D7]
+      ByteMask brought;
+      set_range(brought, at, known);
+      page.second->mask &= ~brought;
+    }
+  }
+  if (page.copy || page.reads > 0) return;
+  ++counters_.kept_pages;  // [F9] [N10] the kernel kept it: it has a copy again
+  page.copy = true;
+  page.version = Version();
+  if (page.bar) return;
+  page.bar = true;
+  page.whole = false;
+  drop_run(c, {number, 1});
+}
+
+// [F11] [N4] What is left of a torn set must never commit.
+void Holder::poison(Context c) {
+  ++counters_.poisoned;
+  Object& object = c.object;
+  object.staged = Stage();
+  object.poisoned_syncs = std::max(1u, object.opens);
+  PageRuns runs;
+  for (auto& [number, page] : object.pages) {
+    page.poisoned = true;
+    if (!page.copy || page.bar || page.reads > 0) continue;
+    page.bar = true;
+    page.whole = false;
+    append_page(runs, number);
+  }
+  for (const PageRun& run : runs) drop_run(c, run);
+}
+
+// [Contract] write() bytes older than 5 s or more than 32 MiB commit by themselves.
+void Holder::early_commit(Context c) {
+  for (const PendingCommit& pending : c.object.queue) {
+    if (pending.kind == PendingCommit::Kind::early) return;
+  }
+  PendingCommit pending;
+  pending.kind = PendingCommit::Kind::early;
+  enqueue(c, std::move(pending));
+}
+
+}  // namespace dspm::dsm
