@@ -168,13 +168,15 @@ def step_sim(report, options):
     rate = fixed / max(result.seconds, 0.1)
     first, done, began = options.fresh_seed, 0, time.monotonic()
     while time.monotonic() - began < budget or done < at_least:
-        count = max(1, int(rate * 10))
+        count = max(1, min(int(rate * 10), 20000))
         seeds = f"{first}-{first + count - 1}"
         result = sim_run(report, "sim-fresh", ["--seeds", seeds], 600)
-        if not report.check(result.ok, f"sim-run --seeds {seeds}", result, 600):
+        if not result.ok:
+            report.check(False, f"sim-run --seeds {seeds}", result, 600)
             return
         first, done = first + count, done + count
         rate = count / max(result.seconds, 0.1)
+    report.check(done > 0, "fresh simulation seeds")
     report.note(f"{done} fresh seeds, {options.fresh_seed}-{first - 1}")
 
 
