@@ -53,7 +53,8 @@ bool is_mounted(const std::string& path) {
   return false;
 }
 
-std::string absolute(const std::string& path) {
+std::string absolute(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
   char real[PATH_MAX];
   if (const std::size_t cut = path.find_last_of('/'); cut != std::string::npos && cut > 0) {
     // only the parent is resolved: the last part may be a mount whose daemon is gone
@@ -83,10 +84,12 @@ std::string_view Request::text(std::size_t skip) const {
   return end ? std::string_view(from, std::size_t(end - from)) : std::string_view{};
 }
 
+Outcome Device::check_mount_point(const std::string& mount_point) {
+  return check_place(absolute(mount_point));
+}
+
 Result<std::unique_ptr<Device>> Device::mount(const MountOptions& options) {
-  std::string path = options.mount_point;
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  path = absolute(path);
+  const std::string path = absolute(options.mount_point);
   if (Outcome place = check_place(path); !place) return place.error();
   const int fd = ::open("/dev/fuse", O_RDWR | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0)
@@ -120,18 +123,24 @@ Device::Device(int fd, std::string mount_point, std::optional<std::uint32_t> rea
 }
 
 Device::~Device() {
-  unmount();
+  // Nobody reads any more: lazily, or the kernel would wait for an answer.
+  if (mounted_.exchange(false)) ::umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  if (root_ >= 0) ::close(root_);
   ::munmap(buffer_, buffer_size_);
   ::munmap(unreadable_, kPageSize);
   ::close(fd_);
 }
 
 void Device::unmount() {
-  if (root_ >= 0) ::close(std::exchange(root_, -1));  // else the mount is busy by our own hand
-  if (!std::exchange(mounted_, false)) return;
-  // Detached first, so that no path leads here any more; what is open stays alive until the
-  // descriptor closes, which ends the connection.
-  ::umount2(mount_point_.c_str(), MNT_DETACH);
+  if (!mounted_.exchange(false)) return;
+  // Our own handle of the root would keep the mount busy; an invalidator may be using it.
+  if (const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); nothing >= 0) {
+    if (root_ >= 0) ::dup3(nothing, root_, O_CLOEXEC);
+    ::close(nothing);
+  }
+  if (::umount2(mount_point_.c_str(), UMOUNT_NOFOLLOW) == 0) return;
+  // In use: no path leads here any more, and closing the descriptor ends what is open.
+  if (errno == EBUSY) ::umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 Device::Got Device::read(Request& request) {
@@ -343,7 +352,8 @@ Outcome Device::self_test() {
     const auto* from = reinterpret_cast<const std::byte*>(request.header);
     kept.emplace_back(from, from + sizeof(fuse_in_header) + request.body.size());
   }
-  if (probe == -2) unmount();  // wakes the opener
+  if (probe == -2 && mounted_.exchange(false))  // aborting wakes the opener
+    ::umount2(mount_point_.c_str(), MNT_FORCE | MNT_DETACH);
   opener.join();
   backlog_ = std::move(kept);
   if (probe < 0 || root_ < 0)

@@ -10,6 +10,7 @@
 
 #include <linux/fuse.h>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -56,6 +57,8 @@ struct MountOptions {
 
 class Device {
  public:
+  // Whether mount() would find a free directory; one clear sentence if not.
+  static Outcome check_mount_point(const std::string& mount_point);
   // Opens /dev/fuse, mounts and tests that this kernel does what
   // the protocol rests on. One clear sentence as the error. Blocks for milliseconds.
   static Result<std::unique_ptr<Device>> mount(const MountOptions& options);
@@ -94,7 +97,8 @@ class Device {
   // The ctime that the kernel shows without asking us [Z9]; none: it does not know the object.
   std::optional<WallTime> shown_ctime(Ino ino) const;
 
-  // Takes the mount away, lazily where programs still use it. Safe twice.
+  // Takes the mount away, lazily where programs still use it. The kernel may first write back what
+  // is dirty: another thread than the loop's, while that goes on answering. Safe twice.
   void unmount();
 
  private:
@@ -110,7 +114,7 @@ class Device {
   int root_ = -1;  // the mount's root, for open_by_handle_at
   std::string mount_point_;
   std::optional<std::uint32_t> read_ahead_kb_;
-  bool mounted_ = true;
+  std::atomic<bool> mounted_ = true;
   std::byte* buffer_ = nullptr;
   std::size_t buffer_size_ = 0;
   void* unreadable_ = nullptr;  // PROT_NONE page
