@@ -4,12 +4,13 @@
 
 #include <poll.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "tests/unit/utils/wire_conformance.h"
+#include "tests/unit/utils/wire_recorder.h"
 #include "utils/base/clock.h"
 #include "utils/net/tcp_wire.h"
 
