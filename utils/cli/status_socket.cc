@@ -55,8 +55,8 @@ Result<std::string> exchange(int fd, const std::string& socket, const std::strin
       return failure(Status::timed_out, socket, "the daemon does not answer; is it stopped?");
     char buffer[16384];
     const ssize_t n = ::recv(fd, buffer, sizeof buffer, MSG_DONTWAIT);
-    if (n == 0) return answer;
     if (n > 0) answer.append(buffer, std::size_t(n));
+    if (n == 0 || answer.ends_with('\n')) return answer;
     if (n < 0 && errno != EINTR && errno != EAGAIN)
       return failure(Status::io_error, socket, std::strerror(errno));
   }
@@ -65,8 +65,8 @@ Result<std::string> exchange(int fd, const std::string& socket, const std::strin
 
 }  // namespace
 
-Result<nlohmann::json> ask_daemon(const std::string& socket, const std::string& request,
-                                  std::chrono::milliseconds limit) {
+Result<nlohmann::ordered_json> ask_daemon(const std::string& socket, const std::string& request,
+                                          std::chrono::milliseconds limit) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (socket.size() >= sizeof address.sun_path)
@@ -83,7 +83,7 @@ Result<nlohmann::json> ask_daemon(const std::string& socket, const std::string& 
   }
   auto answer = exchange(fd.get(), socket, request + "\n", Clock::now() + limit);
   if (!answer) return answer.error();
-  auto json = nlohmann::json::parse(*answer, nullptr, false);
+  auto json = nlohmann::ordered_json::parse(*answer, nullptr, false);
   if (json.is_discarded() || !json.is_object())
     return failure(Status::corrupt, socket, "the answer is no JSON object");
   if (const auto error = json.find("error"); error != json.end())

@@ -1,8 +1,5 @@
-// How `dspm` asks a running daemon: one connection of its status socket (AF_UNIX, stream), one line
-// of request, one JSON document back, then the daemon closes. Requests are
-//   status        what the node is and counts
-//   object INO    what the node knows of one object; {"error": "…"} where it knows nothing
-// A document with "error" is a refusal. A line is at most 64 bytes, an answer at most 4 MiB.
+// How `dspm` asks a running daemon: it connects to the status socket (AF_UNIX, stream), writes one
+// line and reads one line of JSON. What can be asked: fs/status.h. {"error": "…"} is a refusal.
 #pragma once
 
 #include <chrono>
@@ -16,7 +13,7 @@ namespace dspm::cli {
 // Answers within `limit` or not at all: a stopped daemon's socket still accepts.
 // Errors: no_entry (no socket there), unavailable (nobody listens), timed_out, io_error, corrupt
 // (no JSON), invalid (the daemon refuses; `what` is its word).
-Result<nlohmann::json> ask_daemon(const std::string& socket, const std::string& request,
-                                  std::chrono::milliseconds limit);
+Result<nlohmann::ordered_json> ask_daemon(const std::string& socket, const std::string& request,
+                                          std::chrono::milliseconds limit);
 
 }  // namespace dspm::cli
