@@ -121,7 +121,7 @@ class Holder {
   void owe_invalidated(Context c, PageNo number, Version version);
   void flush_invalidated(HolderEffects& out);
   // holder_size.cc
-  void learn(Context c, const Header& header);
+  void learn(Context c, const Header& header, bool own = false);
   void cut_here(Object& object, std::uint64_t cut);
   void want_push(Context c);
   void start_push(Context c);

@@ -115,7 +115,7 @@ void Holder::thaw(Context c, const CommitSettled& commit) {
     }
   }
   object.frozen.reset();
-  learn(c, commit.header);
+  learn(c, commit.header, true);
 }
 
 void Holder::commit_settled(const CommitSettled& commit, Time now, HolderEffects& out) {

@@ -16,7 +16,7 @@ PageRun from_page(std::uint64_t offset) {
 }  // namespace
 
 // [Z6] At once: what is staged beyond a cut goes, copies given before it are marked.
-void Holder::learn(Context c, const Header& header) {
+void Holder::learn(Context c, const Header& header, bool own) {
   Object& object = c.object;
   if (object.known && header.version <= object.header.version) return;
   std::uint64_t cut = kNoCut;
@@ -25,7 +25,9 @@ void Holder::learn(Context c, const Header& header) {
       if (one.generation > object.header.generation) cut = std::min(cut, one.size);
     }
     const std::uint64_t old_end = std::min(object.header.size, cut);
-    if (header.size > old_end) object.push.from = std::min(object.push.from, old_end);
+    // [C4] An own growth is no news to this kernel: its write() has raised the size already.
+    const bool news = !own || header.size > std::min(object.told, object.kernel_size);
+    if (header.size > old_end && news) object.push.from = std::min(object.push.from, old_end);
   } else if (object.reset) {  // the home began anew: bytes of mappings beyond its size are nobody's
     object.staged.cut(header.size, true);
     if (object.frozen) object.frozen->stage.cut(header.size, true);
@@ -37,15 +39,15 @@ void Holder::learn(Context c, const Header& header) {
   object.known = true;
   object.reset = false;
   if (cut != kNoCut) cut_here(object, cut);
-  std::uint64_t own = object.staged.write_end();
-  if (object.frozen) own = std::max(own, object.frozen->stage.write_end());
+  std::uint64_t written = object.staged.write_end();
+  if (object.frozen) written = std::max(written, object.frozen->stage.write_end());
   if (first || planted(Planted::told_when_learnt)) {
-    object.told = std::max({object.told, header.size, own});
+    object.told = std::max({object.told, header.size, written});
     if (first) object.kernel_size = object.told;
     object.has_told = true;
   }
-  if (reset) object.told = std::max(std::min(object.told, header.size), own);
-  if (cut != kNoCut) object.told = std::max(std::min(object.told, cut), own);  // [Z8]
+  if (reset) object.told = std::max(std::min(object.told, header.size), written);
+  if (cut != kNoCut) object.told = std::max(std::min(object.told, cut), written);  // [Z8]
   if (cut != kNoCut || reset) {
     object.push.from = std::min(object.push.from, cut != kNoCut ? cut : header.size);
     want_push(c);
