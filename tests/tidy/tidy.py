@@ -28,6 +28,7 @@ TABLE = [
     ("fs/outbox*", "fs/node fs/outbox fs/messages dsm/ commit/ utils/base/", ""),
     ("fs/messages*", "fs/messages dsm/ commit/ utils/base/", ""),
     ("fs/loop*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json"),
+    ("fs/status*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json"),
     ("fs/dspmd*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json cli"),
     ("fs/*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse log json"),
     ("dsm/*", "dsm/ utils/base/", ""),
