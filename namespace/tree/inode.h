@@ -1,0 +1,63 @@
+// The record of an object under `ino/<ino>` (10-names.md): everything but the size and times of a
+// regular file, which its home keeps.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "namespace/tree/name_store.h"
+#include "utils/base/ids.h"
+
+namespace dspm::names {
+
+// [S5] Chunk i of an object lives in groups[hash(ino, i) mod n]. `local`: one group.
+struct Layout {
+  std::uint64_t chunk_size = std::uint64_t{4} << 20;
+  std::vector<GroupId> groups;
+  bool operator==(const Layout&) const = default;
+};
+
+struct Inode {
+  Ino ino;
+  std::uint32_t mode = 0;  // type and permissions, as in stat(2)
+  std::uint32_t uid = 0, gid = 0;
+  std::uint32_t nlink = 0;
+  WallTime ctime;
+  Layout layout;                  // regular files
+  WallTime mtime;                 // directories; files: until their first commit
+  std::optional<WallTime> atime;  // set explicitly; else atime = mtime
+  std::uint64_t entries = 0;      // directories
+  std::string target;             // symbolic links
+  Rev rev = 0;                    // of the record as it was read; not stored
+
+  bool is_file() const;
+  bool is_directory() const;
+  // [S4] The group that keeps the object's size; 0 for anything but files.
+  GroupId home() const { return layout.groups.empty() ? GroupId() : layout.groups.front(); }
+  bool operator==(const Inode&) const = default;
+};
+
+// Versioned, little endian, bounded; docs/names.md has the layout.
+Value encode(const Inode& inode);
+// Errors: corrupt (names what), foreign (a version that this program does not know).
+Result<Inode> decode_inode(const Value& value, Ino ino, Rev rev);
+
+// `ns/<dir>/<name>`: which object, and its type for readdir.
+struct DirEntry {
+  Ino ino;
+  std::uint32_t type = 0;  // the S_IFMT bits
+};
+Value encode(const DirEntry& entry);
+Result<DirEntry> decode_entry(const Value& value);
+
+// [ApplyDelta] for inode records of directories.
+Result<Value> apply_delta(const Value& value, const Delta& delta);
+
+Key inode_key(Ino ino);
+Key orphan_key(Ino ino);
+Key names_prefix(Ino dir);
+Key name_key(Ino dir, const std::string& name);
+
+}  // namespace dspm::names
