@@ -1,0 +1,205 @@
+#include "tests/sim/run.h"
+
+#include <memory>
+
+namespace dspm::sim {
+
+using std::chrono::seconds;
+
+void Totals::add(const Totals& o) {
+  seeds += o.seeds;
+  bad += o.bad;
+  steps += o.steps;
+  commits += o.commits;
+  loads += o.loads;
+  messages += o.messages;
+  writes += o.writes;
+  syncs += o.syncs;
+  truncates += o.truncates;
+  refetches += o.refetches;
+  rewrites += o.rewrites;
+}
+
+namespace {
+
+void plan_world(Scheduler& s, WorldOptions& w) {
+  w.nodes = s.below(8) ? 3 : 2;
+  w.objects = s.below(6) ? 3 : 4;
+  w.pages = 8 + s.below(3);
+  w.kernel.read_ahead = unsigned(1 + s.below(4));
+  w.kernel.joined_writes = unsigned(1 + s.below(4));
+  for (unsigned n = 0; n < w.nodes; n++) w.old_kernels.push_back(s.below(3) == 0);
+  w.net.slow_percent = unsigned(s.below(40));
+  w.net.slow_us = 100 + s.below(1500);
+  w.net.duplicate_percent = s.below(3) ? 0 : unsigned(s.below(20));
+  w.durable_us = 5 + s.below(300);
+  w.job_us = 5 + s.below(200);
+  w.groups_late = s.below(8) == 0;
+}
+
+void plan_sizes(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
+  p.first_size = w.pages * kPageSize;
+  p.chmod = s.below(3) ? 0 : 3;
+  if (s.below(5) < 2) return;
+  p.truncate = unsigned(1 + s.below(6));
+  p.extend = unsigned(s.below(6));
+  p.append = unsigned(s.below(6));
+  p.stat = unsigned(2 + s.below(8));
+  if (s.below(3) == 0) p.first_size = s.below(w.pages) * kPageSize + s.below(200);
+  p.chmod = unsigned(s.below(6));
+}
+
+void plan_programs(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
+  p.threads = unsigned(1 + s.below(3));
+  p.operations = unsigned(90 / p.threads);
+  p.write = s.below(3) ? unsigned(s.below(14)) : 0;
+  p.whole = s.below(3) ? unsigned(s.below(10)) : 0;
+  p.direct = s.below(4) ? 0 : unsigned(4 + s.below(12));
+  p.sync = unsigned(5 + s.below(15));
+  p.flusher = unsigned(s.below(16));
+  p.evict = unsigned(s.below(12));
+  p.reopen = unsigned(s.below(6));
+  p.pin = s.below(10) ? 0 : 2;
+  p.some_read_only = s.below(4) == 0;
+  if (s.below(6) == 0) {  // slow programs: the five-second rule
+    p.think_us = 1'000'000;
+    p.long_think_us = 8'000'000;
+  }
+  // Most of it happens in few pages of few objects.
+  for (unsigned i = 0; i < w.objects; i++) p.object_weights.push_back(i == 0 ? 8 : 1);
+  std::swap(p.object_weights[0], p.object_weights[s.below(w.objects)]);
+  for (unsigned i = 0; i < w.pages; i++) p.page_weights.push_back(1);
+  const auto hot = 1 + s.below(3);
+  for (std::uint64_t i = 0; i < hot; i++) p.page_weights[s.below(w.pages)] += 10;
+  plan_sizes(s, w, p);
+}
+
+// All nodes sync, then every byte is the same on all of them, and nothing is left behind.
+class Ending {
+ public:
+  explicit Ending(World& world) : world_(world), scheduler_(world.scheduler()) {}
+
+  void run() {
+    for_each([this](NodeId n, Ino ino) { open_and_sync(n, ino); });
+    if (!wait("a sync at the end does not return")) return;
+    for_each([this](NodeId n, Ino ino) { compare(n, ino); });
+    if (!wait("a load at the end does not return")) return;
+    for_each([this](NodeId n, Ino ino) { close_all(n, ino); });
+    if (!wait("a close at the end does not return")) return;
+    world_.settle(seconds(120));
+    for_each([this](NodeId n, Ino ino) { look_inside(n, ino); });
+  }
+
+ private:
+  void for_each(const std::function<void(NodeId, Ino)>& f) {
+    for (std::uint32_t n = 1; n <= world_.nodes(); n++)
+      for (const Ino ino : world_.objects()) f(NodeId(n), ino);
+  }
+  bool wait(const char* what) {
+    if (world_.run_until([this] { return left_ == 0; })) return true;
+    scheduler_.fail(what);
+    return false;
+  }
+  void open_and_sync(NodeId n, Ino ino) {
+    left_++;
+    world_.open(n, ino, true, [=, this] {
+      const auto sync = world_.oracle().sync_begins(n, ino, 0, ~std::uint64_t{0});
+      world_.kernel(n).msync(ino, 0, ~std::uint64_t{0}, [=, this](Status status) {
+        if (status != Status::ok) scheduler_.fail("the last fsync was answered with an error");
+        world_.oracle().sync_returned(sync);
+        left_--;
+      });
+    });
+  }
+  void compare(NodeId n, Ino ino) {
+    const std::uint64_t size = world_.oracle().final_size(ino);
+    left_++;
+    world_.kernel(n).stat(ino, [=, this](std::uint64_t named) {
+      if (named != size) scheduler_.fail("sizes differ at the end");
+      left_--;
+    });
+    for (const std::uint64_t at : world_.oracle().all_places(ino)) {
+      if (at >= size) continue;
+      left_++;
+      world_.kernel(n).load(ino, at, [=, this](std::optional<std::byte> value) {
+        left_--;
+        const std::byte want = world_.oracle().final_value(ino, at);
+        if (value && *value == want) return;
+        std::ostringstream out;
+        out << "nodes differ at the end: n" << n << " o" << ino << " byte " << at << " is "
+            << (value ? std::to_string(int(*value)) : "SIGBUS") << ", committed " << int(want);
+        scheduler_.fail(out.str());
+      });
+    }
+  }
+  void close_all(NodeId n, Ino ino) {
+    SimKernel& kernel = world_.kernel(n);
+    for (const bool writable : {false, true}) {
+      for (unsigned i = kernel.handles(ino, writable); i > 0; i--) {
+        left_++;
+        kernel.close(ino, writable, [](Status) {}, [this] { left_--; });
+      }
+    }
+  }
+  void look_inside(NodeId n, Ino ino) {
+    const auto status = world_.node(n).object(ino);
+    if (!status) return;
+    if (status->staged_bytes != 0) scheduler_.fail("bytes are staged at the end");
+    if (status->twins != 0) scheduler_.fail("twins are left after the last close");
+    if (status->commits_in_flight != 0) scheduler_.fail("commits are in flight at the end");
+  }
+
+  World& world_;
+  Scheduler& scheduler_;
+  std::size_t left_ = 0;
+};
+
+void disturb(World& world, unsigned cuts, unsigned restarts, std::uint64_t think_us) {
+  Scheduler& s = world.scheduler();
+  for (unsigned i = 0; i < cuts; i++) {
+    s.after_us(s.below(think_us * 60), [&world, &s] {
+      const auto a = std::uint32_t(s.below(world.nodes())), b = (a + 1) % world.nodes();
+      world.net().cut(NodeId(a + 1), NodeId(b + 1), 1 + s.below(2000));
+    });
+  }
+  for (unsigned i = 0; i < restarts; i++) {
+    s.after_us(2000 + s.below(think_us * 60), [&world, &s] {
+      world.restart(NodeId(std::uint32_t(1 + s.below(world.nodes()))));
+    });
+  }
+}
+
+}  // namespace
+
+SeedPlan plan(std::uint64_t seed) {
+  Scheduler s(seed ^ 0x5EED);
+  SeedPlan p;
+  plan_world(s, p.world);
+  plan_programs(s, p.world, p.programs);
+  p.cuts = s.below(3) ? 0 : unsigned(1 + s.below(5));
+  p.restarts = 0;
+  return p;
+}
+
+RunResult run_seed(std::uint64_t seed, bool trace) {
+  Scheduler scheduler(seed, trace);
+  const SeedPlan p = plan(seed);
+  World world(scheduler, p.world);
+  Programs programs(world, p.programs);
+  programs.start();
+  disturb(world, p.cuts, p.restarts, p.programs.think_us);
+  if (!world.run_until([&] { return programs.finished(); })) {
+    std::string waiting;
+    for (std::uint32_t n = 1; n <= world.nodes(); n++) waiting += world.kernel(NodeId(n)).waiting();
+    scheduler.fail("programs do not end:" + waiting);
+  }
+  if (scheduler.failure().empty()) Ending(world).run();
+  Totals t{.seeds = 1, .bad = !scheduler.failure().empty(), .steps = scheduler.steps(),
+           .commits = world.oracle().commits, .loads = world.oracle().loads,
+           .messages = world.net().messages(), .writes = programs.writes,
+           .syncs = programs.syncs, .truncates = programs.truncates,
+           .refetches = world.refetches(), .rewrites = world.rewrites()};
+  return {scheduler.failure(), scheduler.hash(), t};
+}
+
+}  // namespace dspm::sim

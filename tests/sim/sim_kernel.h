@@ -1,0 +1,170 @@
+// The page cache of one mount, with the facts of design 2-kernel.md: what a stock kernel does
+// between programs and a FUSE filesystem. All calls return at once; what a program would wait for
+// comes by callback.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dsm/events.h"
+#include "tests/sim/scheduler.h"
+
+namespace dspm::sim {
+
+struct KernelOptions {
+  unsigned read_ahead = 1;     // pages of one READ
+  unsigned joined_writes = 1;  // contiguous dirty pages of one WRITE
+  bool before_6_16 = false;    // a WRITE under way lives in a page of its own: notify passes it
+  unsigned pin_percent = 0;    // how often a page is found pinned and dirtied by a notify [N10]
+};
+
+// Bytes of a write() became visible in this node's page cache (or, O_DIRECT, are about to be sent).
+using Copied = std::function<void(std::uint64_t offset, std::uint64_t size)>;
+
+class SimKernel {
+ public:
+  // A request goes to the daemon; `payload` are the bytes of a WRITE.
+  using ToDaemon = std::function<void(dsm::KernelEvent, Bytes payload)>;
+  struct Store {
+    Ino ino;
+    std::uint64_t offset = 0;
+    std::byte value{};
+    // Asked when the page can be written; false: no store after all. Bears the generation that the
+    // daemon knew when the page's copy was given.
+    std::function<bool(Generation)> may;
+  };
+
+  SimKernel(Scheduler& scheduler, NodeId node, KernelOptions options, ToDaemon to_daemon);
+
+  // ---- what programs do
+  void lookup(Ino ino, Action done);  // the inode becomes known, with the size of the answer
+  void open(Ino ino, bool writable, Action done);
+  void close(Ino ino, bool writable, std::function<void(Status)> flushed, Action released);
+  // Nullopt: SIGBUS.
+  void load(Ino ino, std::uint64_t offset, std::function<void(std::optional<std::byte>)> done);
+  void store(Store store, std::function<void(bool stored)> done);
+  void write(Ino ino, std::optional<std::uint64_t> offset, std::function<Bytes(std::uint64_t)> make,
+             Copied copied, std::function<void(Status)> done);  // no offset: O_APPEND
+  void direct_write(Ino ino, std::uint64_t offset, Bytes bytes, Copied copied,
+                    std::function<void(Status)> done);
+  void direct_read(Ino ino, std::uint64_t offset, std::uint32_t size,
+                   std::function<void(Bytes)> done);
+  // msync of pages [first, end), or fsync (the whole file).
+  void msync(Ino ino, std::uint64_t first, std::uint64_t end, std::function<void(Status)> done);
+  void truncate(Ino ino, std::uint64_t size, std::function<void(Status)> done);
+  void chmod(Ino ino, Action done);
+  void set_times(Ino ino, dsm::TimesRequest request, Action done);
+  void stat(Ino ino, std::function<void(std::uint64_t size)> done);
+
+  // ---- what the kernel does by itself
+  void write_back(Ino ino, std::uint64_t page);  // flusher; nothing where it is not dirty
+  void evict(Ino ino, std::uint64_t page);       // memory pressure; nothing where it is in use
+  bool forget(Ino ino);                          // false where the inode is in use
+
+  // ---- what the daemon does
+  // `known`: the generation of the object that the daemon knew when it gave the answer.
+  void answer(const dsm::KernelAnswer& answer, Generation known);
+  // The object of a request that waits for its answer.
+  Ino object_of(const dsm::KernelAnswer& answer) const;
+  void run(const dsm::Job& job, Action done);
+
+  // ---- for tests
+  bool known(Ino ino) const { return inodes_.contains(ino); }
+  std::uint64_t size(Ino ino) const;
+  unsigned handles(Ino ino, bool writable) const;
+  bool cached(Ino ino, std::uint64_t page) const;
+  bool dirty(Ino ino, std::uint64_t page) const;
+  bool kept(Ino ino, std::uint64_t page) const;  // pinned: a notify did not drop it
+  void pin(Ino ino, std::uint64_t page);         // the next notify will find it dirtied by a pin
+  std::size_t cached_pages() const;
+  bool idle() const { return pending_.empty(); }
+  std::string waiting() const;  // what has not been answered
+  std::uint64_t last_unique() const { return last_unique_; }
+  // Length of the delays between the moments of a write() and before a SETATTR answer is applied.
+  std::uint64_t write_delay_us = 40, apply_delay_us = 60;
+
+ private:
+  using Answered = std::function<void(const dsm::KernelAnswer&, Generation)>;
+  struct Page {
+    enum class State : unsigned char { absent, reading, cached };
+    State state = State::absent;
+    OwnPage bytes;
+    bool dirty = false, writeback = false, locked = false;
+    bool mapped = false;  // in a page table: no fault, no look at the size
+    bool pinned = false, kept = false;
+    int in_hand = 0;  // write()s that have copied and are not answered
+    Generation generation;
+    std::vector<Action> waiting;
+    bool busy() const { return state == State::reading || locked; }
+  };
+  struct Inode {
+    Ino ino;
+    std::uint64_t size = 0;
+    WallTime ctime, last_ctime;  // shown; highest named in an answer
+    std::uint64_t attr_version = 0;
+    bool locked = false;  // i_rwsem
+    std::deque<Action> lock_queue;
+    bool nowrite = false;  // SETATTR(size) under way
+    std::vector<Action> held;
+    Action nowrite_ready;
+    int writes = 0;  // mapped WRITEs sent and not answered
+    int size_unstable = 0;
+    int users = 0;  // calls under way
+    unsigned readers = 0, writers = 0;
+    std::map<std::uint64_t, Page> pages;
+  };
+  struct WriteCall;
+  enum class Walk : unsigned char { drop, truncate };
+
+  Inode& inode(Ino ino);
+  void send(dsm::KernelEvent event, Answered answered, Bytes payload = {});
+  void wake(Page& page);
+  void lock(Inode& inode, Action locked);
+  void unlock(Inode& inode);
+  void fault(Inode& inode, std::uint64_t page);
+  void read_done(Inode& inode, std::uint64_t first, std::uint64_t count, std::uint64_t version,
+                 const dsm::KernelAnswer& answer, Generation known);
+  void start_write_back(Inode& inode, std::uint64_t first, std::uint64_t count);
+  void send_write_back(Inode& inode, std::uint64_t first, std::uint64_t count, Bytes bytes);
+  void write_back_done(Inode& inode, std::uint64_t first, std::uint64_t count);
+  void flush(Inode& inode, std::uint64_t first, std::uint64_t end, Action done);
+  void clean(Inode& inode, std::uint64_t page, Action done);
+  void write_batch(const std::shared_ptr<WriteCall>& call);
+  void send_batch(const std::shared_ptr<WriteCall>& call, std::uint64_t from, std::uint64_t to);
+  void batch_done(const std::shared_ptr<WriteCall>& call, std::uint64_t from, std::uint64_t to,
+                  Status status);
+  void walk(Inode& inode, Walk how, std::uint64_t from, std::uint64_t to, Action done);
+  void walk_page(Inode& inode, Walk how, std::uint64_t from, std::uint64_t page, Action next);
+  void leave(Inode& inode, Walk how, std::uint64_t from, std::uint64_t page);
+  void drop(Inode& inode, std::uint64_t page);
+  void grown(Inode& inode, std::uint64_t end);
+  void truncate_granted(Inode& inode, std::uint64_t size, std::function<void(Status)> done);
+  void set_no_write(Inode& inode, Action ready);
+  void end_no_write(Inode& inode);
+  void setattr_attributes(Inode& inode, Action done, bool truncating);
+  void setattr_answered(Inode& inode, std::uint64_t size, bool truncating, Action done);
+  void apply_getattr(Inode& inode, std::uint64_t version, std::uint64_t size, Action done);
+  void finish_job(const dsm::Job& job, const Action& done);
+
+  Scheduler& scheduler_;
+  NodeId node_;
+  KernelOptions options_;
+  ToDaemon to_daemon_;
+  std::map<Ino, Inode> inodes_;
+  struct Pending {
+    Ino ino;
+    const char* what;
+    Answered answered;
+  };
+  std::map<std::uint64_t, Pending> pending_;
+  std::uint64_t last_unique_ = 0;
+  std::uint64_t attr_version_ = 0;
+};
+
+}  // namespace dspm::sim

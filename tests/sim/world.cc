@@ -1,0 +1,233 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+
+namespace dspm::sim {
+
+using std::chrono::microseconds;
+
+World::World(Scheduler& scheduler, const WorldOptions& options)
+    : scheduler_(scheduler), options_(options), oracle_(scheduler, options.nodes),
+      net_(scheduler, options.net,
+           [this](NodeId from, NodeId to, const fs::Message& m) {
+             scheduler_.say("n", from, " -> n", to, " ", describe(m));
+             step(host(to), fs::FromPeer{from, host(from).incarnation, m});
+           },
+           [this](NodeId a, NodeId b) {
+             step(host(a), fs::PeerUp{b, host(b).incarnation});
+             step(host(b), fs::PeerUp{a, host(a).incarnation});
+           }) {
+  for (const Ino ino : objects()) oracle_.add_object(ino, options_.pages, options_.offsets);
+  for (std::uint32_t n = 1; n <= options_.nodes; n++) {
+    auto host = std::make_unique<Host>();
+    host->id = NodeId(n);
+    host->incarnation = Incarnation(100 + n);
+    groups_[GroupId(n)] = {GroupId(n), Epoch(1), NodeId(n), host->incarnation};
+    hosts_[n] = std::move(host);
+  }
+  for (auto& [n, host] : hosts_) start(*host);
+  for (auto& [n, host] : hosts_) introduce(*host);
+}
+
+std::vector<Ino> World::objects() const {
+  std::vector<Ino> out;
+  for (unsigned i = 0; i < options_.objects; i++) out.emplace_back(10 + i);
+  return out;
+}
+
+void World::start(Host& host) {
+  fs::NodeOptions node{.self = host.id, .incarnation = host.incarnation,
+                       .own_group = GroupId(host.id.value)};
+  node.on_publish = [this](const commit::Commit& c, Version v) { oracle_.published(c, v); };
+  host.node = std::make_unique<fs::Node>(node);
+  KernelOptions kernel = options_.kernel;
+  if (host.id.value <= options_.old_kernels.size())
+    kernel.before_6_16 = options_.old_kernels[host.id.value - 1];
+  host.kernel = std::make_unique<SimKernel>(
+      scheduler_, host.id, kernel, [this, &host](dsm::KernelEvent event, Bytes payload) {
+        request(host, std::move(event), std::move(payload));
+      });
+}
+
+// The new life learns of the groups and of its peers, and they of it.
+void World::introduce(Host& host) {
+  for (auto& [n, other] : hosts_) {
+    for (const auto& [g, learnt] : groups_) {
+      if (g.value != host.id.value && g.value != n) continue;
+      Host* to = g.value == host.id.value ? other.get() : &host;
+      const auto delay = options_.groups_late ? scheduler_.below(300) : 0;
+      later(*to, microseconds(delay), [this, to, learnt = learnt] { step(*to, learnt); });
+    }
+    if (other.get() == &host) continue;
+    later(host, microseconds(1 + scheduler_.below(5)), [this, &host, other = other.get()] {
+      step(host, fs::PeerUp{other->id, other->incarnation});
+      step(*other, fs::PeerUp{host.id, host.incarnation});
+    });
+  }
+}
+
+// Dropped where the node has died meanwhile.
+void World::later(Host& host, Duration delay, Action action) {
+  scheduler_.after(delay, [&host, action = std::move(action)] {
+    if (!host.dead) action();
+  });
+}
+
+// ---- the node's doors
+void World::request(Host& host, dsm::KernelEvent event, Bytes payload) {
+  host.requests.emplace_back(std::move(event), std::move(payload));
+  later(host, microseconds(1 + scheduler_.below(options_.request_us)),
+        [this, &host] { take_request(host); });
+}
+
+// /dev/fuse is read in order.
+void World::take_request(Host& host) {
+  auto [event, payload] = std::move(host.requests.front());
+  host.requests.pop_front();
+  if (auto* write = std::get_if<dsm::WriteRequest>(&event)) write->bytes = payload;
+  step(host, fs::FromKernel{event});
+}
+
+void World::step(Host& host, const fs::NodeEvent& event) {
+  if (host.dead || !scheduler_.failure().empty()) return;
+  fs::NodeEffects effects;
+  host.node->step(event, scheduler_.now(), effects);
+  if (options_.invariants) host.node->check_invariants();
+  for (const auto& effect : effects) perform(host, effect);
+  arm_tick(host);
+}
+
+void World::perform(Host& host, const fs::NodeEffect& effect) {
+  if (const auto* send = std::get_if<fs::SendTo>(&effect)) {
+    net_.send(host.id, send->to, send->message);
+  } else if (const auto* answer = std::get_if<dsm::KernelAnswer>(&effect)) {
+    host.last_answer = std::max(host.last_answer + Duration(1),
+                                scheduler_.now() + microseconds(scheduler_.below(5)));
+    const bool read = std::holds_alternative<dsm::ReadAnswer>(*answer);
+    const Generation known =
+        read ? known_generation(host.id, host.kernel->object_of(*answer)) : Generation();
+    later(host, host.last_answer - scheduler_.now(),
+          [&host, answer = *answer, known] { host.kernel->answer(answer, known); });
+  } else if (const auto* job = std::get_if<dsm::Job>(&effect)) {
+    start_job(host, *job);
+  } else if (const auto* log = std::get_if<fs::WriteLog>(&effect)) {
+    const auto delay = microseconds(1 + scheduler_.below(options_.durable_us));
+    host.last_durable = std::max(host.last_durable + Duration(1), scheduler_.now() + delay);
+    later(host, host.last_durable - scheduler_.now(),
+          [this, &host, lsn = log->lsn] { step(host, fs::LogDurable{lsn}); });
+  }
+}
+
+// Another thread calls the kernel; never before the answers given so far have been written.
+void World::start_job(Host& host, const dsm::Job& job) {
+  static const char* const kNames[] = {"drop", "void attrs", "raise size", "shrink"};
+  scheduler_.say("n", host.id, " job ", job.ticket, " ", kNames[int(job.kind)], " o", job.ino, " ",
+                 job.offset, "+", job.length, " size ", job.size,
+                 job.after_ctime ? " after ctime" : "");
+  host.jobs_issued[job.ino]++;
+  host.jobs_running[job.ino]++;
+  const Time at = std::max(host.last_answer + Duration(1),
+                           scheduler_.now() + microseconds(scheduler_.below(options_.job_us)));
+  later(host, at - scheduler_.now(), [this, &host, job] {
+    host.kernel->run(job, [this, &host, job] {
+      later(host, microseconds(1 + scheduler_.below(20)), [this, &host, job] {
+        host.jobs_running[job.ino]--;
+        scheduler_.say("n", host.id, " job ", job.ticket, " returned");
+        step(host, dsm::JobDone{job.ticket, job.ino});
+      });
+    });
+  });
+}
+
+void World::arm_tick(Host& host) {
+  const Time next = host.node->next_deadline();
+  if (next >= host.tick_at) return;
+  host.tick_at = std::max(next, scheduler_.now() + Duration(1));
+  later(host, host.tick_at - scheduler_.now(), [this, &host, at = host.tick_at] {
+    if (host.tick_at != at) return;
+    host.tick_at = kNever;
+    step(host, fs::Tick{});
+  });
+}
+
+// ---- programs
+void World::open(NodeId node, Ino ino, bool writable, Action done) {
+  Host& h = host(node);
+  step(h, fs::ObjectLearnt{ino, home(ino)});
+  h.kernel->lookup(ino, [&h, ino, writable, done = std::move(done)] {
+    h.kernel->open(ino, writable, done);
+  });
+}
+
+Generation World::known_generation(NodeId node, Ino ino) {
+  const auto status = host(node).node->object(ino);
+  return status ? status->generation : Generation();
+}
+
+std::uint64_t World::told(NodeId node, Ino ino) {
+  const auto status = host(node).node->object(ino);
+  return status ? status->told : 0;
+}
+
+bool World::quiet(NodeId node, Ino ino) {
+  return host(node).jobs_running[ino] == 0 && told(node, ino) == oracle_.final_size(ino);
+}
+
+void World::restart(NodeId node) {
+  Host& old = host(node);
+  scheduler_.say("n", node, " dies and comes back");
+  restarts_++;
+  auto fresh = std::make_unique<Host>();
+  fresh->id = node;
+  fresh->incarnation = Incarnation(old.incarnation.value + 100);
+  fresh->life = old.life + 1;
+  old.dead = true;
+  fs::GroupLearnt& group = groups_.at(GroupId(node.value));
+  group.epoch = Epoch(group.epoch.value + 1);
+  group.incarnation = fresh->incarnation;
+  oracle_.node_lost(node);
+  for (const Ino ino : objects())
+    if (home(ino) == group.group) oracle_.home_lost(ino);
+  for (auto& [n, other] : hosts_)
+    if (n != node.value) net_.lose(node, NodeId(n));
+  dead_.push_back(std::move(hosts_.at(node.value)));
+  hosts_.at(node.value) = std::move(fresh);
+  start(host(node));
+  introduce(host(node));
+}
+
+bool World::run_until(const std::function<bool()>& done, Duration limit) {
+  const Time end = scheduler_.now() + limit;
+  while (scheduler_.failure().empty()) {
+    if (done()) return true;
+    if (scheduler_.now() > end || !scheduler_.step()) return false;
+  }
+  return false;
+}
+
+bool World::idle() {
+  for (auto& [n, host] : hosts_) {
+    if (!host->requests.empty() || !host->kernel->idle()) return false;
+    for (const auto& [ino, running] : host->jobs_running)
+      if (running > 0) return false;
+  }
+  return true;
+}
+
+void World::settle(Duration limit) {
+  run_until([] { return false; }, limit);
+}
+
+std::uint64_t World::refetches() {
+  std::uint64_t n = 0;
+  for (auto& [id, host] : hosts_) n += host->node->counters().refetches;
+  return n;
+}
+
+std::uint64_t World::rewrites() {
+  std::uint64_t n = 0;
+  for (auto& [id, host] : hosts_) n += host->node->counters().rewrites;
+  return n;
+}
+
+}  // namespace dspm::sim
