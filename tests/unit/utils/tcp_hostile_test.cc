@@ -173,9 +173,9 @@ TEST_F(TcpHostile, BadBytesFromAKnownPeerEndOnlyItsConnection) {
 TEST_F(TcpHostile, AKnownPeerThatIsNoMoreHeardIsSilentAndThenCut_M4) {
   RawPeer peer = known();
   peer.say(ByteSpan(make_frame(FrameType::message, bytes_of("cut short"))).first(20));
-  net.run_for(900ms);
+  net.run_for(700ms);
   EXPECT_FALSE(net.wire(kUs).silent(kRaw, net.now()));
-  net.run_for(300ms);
+  net.run_for(500ms);
   EXPECT_TRUE(net.wire(kUs).silent(kRaw, net.now()));
   int heartbeats = 0;
   while (const auto frame = peer.frame()) heartbeats += frame->first == FrameType::heartbeat;

@@ -1,4 +1,5 @@
-// What every implementation of the Wire port must do. A Net is a few nodes that know each other:
+// What every implementation of the Wire port must do; tests of a rule name it: [M1], [M4]. A Net is
+// a few nodes that know each other:
 //   explicit Net();                                  nothing runs
 //   void start(NodeId, Incarnation, std::string cluster);   also restarts; tells all who is where
 //   void stop(NodeId);                               the node's death
