@@ -80,8 +80,8 @@ inline int open_or_die(const std::string& path, int flags, int mode = 0644) {
 // A new file of `size` bytes, all zero, known everywhere.
 inline void make_file(const std::string& path, std::size_t size) {
   ::unlink(path.c_str());
-  const int fd = open_or_die(path, O_RDWR | O_CREAT | O_EXCL);
-  if (::ftruncate(fd, off_t(size)) != 0) die("ftruncate " + path);
+  const int fd = open_or_die(path, O_RDWR | O_CREAT);
+  if (::ftruncate(fd, 0) != 0 || ::ftruncate(fd, off_t(size)) != 0) die("ftruncate " + path);
   if (::close(fd) != 0) die("close " + path);
 }
 
