@@ -43,6 +43,7 @@ Value encode(const Inode& inode) {
   w.put(std::uint8_t(inode.atime.has_value()));
   w.put(inode.atime.value_or(WallTime()).ns);
   w.put(inode.entries);
+  w.put(inode.parent);
   w.put(inode.layout.chunk_size);
   w.put(std::uint32_t(inode.layout.groups.size()));
   for (const GroupId group : inode.layout.groups) w.put(group);
@@ -73,6 +74,7 @@ Result<Inode> decode_inode(const Value& value, Ino ino, Rev rev) {
   const WallTime atime{r.get<std::int64_t>()};
   if (has_atime) inode.atime = atime;
   r.get(inode.entries);
+  r.get(inode.parent);
   r.get(inode.layout.chunk_size);
   inode.layout.groups.resize(std::min<std::size_t>(r.count(4), kMaxGroups));
   for (GroupId& group : inode.layout.groups) r.get(group);

@@ -29,6 +29,7 @@ struct Inode {
   WallTime mtime;                 // directories; files: until their first commit
   std::optional<WallTime> atime;  // set explicitly; else atime = mtime
   std::uint64_t entries = 0;      // directories
+  Ino parent;                     // directories: for the check against cycles; root: itself
   std::string target;             // symbolic links
   Rev rev = 0;                    // of the record as it was read; not stored
 

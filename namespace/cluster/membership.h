@@ -1,0 +1,88 @@
+// Members, sessions and replica groups in the cluster store, and what a change of them means
+// (3-protocol §4 S1-S4; P6). Records are JSON objects, decoded strictly.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "namespace/cluster/cluster_store.h"
+#include "utils/base/ids.h"
+#include "utils/base/result.h"
+
+namespace dspm::names {
+
+// `cfg/cluster`
+struct ClusterRecord {
+  std::string id;
+  std::uint32_t format = 1, replicas = 1, min_replicas = 1;
+};
+// `member/<id>`
+struct MemberRecord {
+  NodeId node;
+  std::string pool;  // [S2] pool id; empty until there are pools
+  std::string zone;
+  std::string host;
+  std::uint16_t port = 0;
+  bool draining = false;
+};
+// `pg/<g>` [S1] [S4]
+struct GroupRecord {
+  GroupId group;
+  Epoch epoch;
+  NodeId primary;           // 0 = none yet
+  Incarnation incarnation;  // of the primary
+  std::vector<NodeId> members;
+  std::vector<std::string> in_sync;  // [S2] pool ids
+  std::uint32_t size = 1;
+};
+// `node/<id>`: its revision is the incarnation.
+struct NodeRecord {
+  NodeId node;
+  Incarnation incarnation;
+};
+
+std::string encode(const ClusterRecord&);
+std::string encode(const MemberRecord&);
+std::string encode(const GroupRecord&);
+// Errors: corrupt, with what is wrong.
+Result<ClusterRecord> decode_cluster(const std::string& text);
+Result<MemberRecord> decode_member(const std::string& text);
+Result<GroupRecord> decode_group(const std::string& text);
+
+// The group whose first member is `node`: one of size 1 for each node, with the node's number.
+constexpr GroupId own_group(NodeId node) { return GroupId(node.value); }
+
+// [10-names, Init] One transaction with all nodes known. A store that holds the same cluster already
+// keeps its groups; members get their new addresses. Errors: foreign (another cluster's store).
+Outcome init_cluster(ClusterStore& store, const ClusterRecord& cluster,
+                     const std::vector<MemberRecord>& members);
+
+// One life of a node in the cluster.
+struct Joined {
+  std::unique_ptr<ClusterStore::Session> session;
+  Incarnation incarnation;
+  GroupRecord group;  // the own one, this life its primary, epoch + 1 [P6]
+};
+// Errors: no_entry (not a member: initialise the cluster first), busy (another daemon is this node),
+// foreign (another cluster's store), unavailable.
+Result<Joined> join(ClusterStore& store, const std::string& cluster_id, NodeId node);
+
+// All that a node must know of the others, as of one revision.
+struct ClusterView {
+  StoreRev rev = 0;
+  std::map<NodeId, MemberRecord> members;
+  std::map<NodeId, NodeRecord> nodes;
+  std::map<GroupId, GroupRecord> groups;
+};
+// Errors: corrupt, unavailable.
+Result<ClusterView> read_view(ClusterStore& store);
+
+// Reads the view now and again after each change of members, sessions or groups; `on_view` runs on
+// the engine's thread. Keep the result as long as it is wanted.
+Result<std::unique_ptr<ClusterStore::Watch>> watch_view(
+    ClusterStore& store, std::function<void(const ClusterView&)> on_view);
+
+}  // namespace dspm::names

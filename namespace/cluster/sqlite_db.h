@@ -1,0 +1,122 @@
+// One SQLite connection with prepared statements kept by their text. Used by one thread at a time.
+// Every failure throws SqliteError inside the engines; none leaves them.
+#pragma once
+
+#include <sqlite3.h>
+
+#include <cstdint>
+#include <map>
+#include <stdexcept>
+#include <string>
+
+namespace dspm::names {
+
+struct SqliteError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+class SqliteDb {
+ public:
+  // Creates the file where it is missing. WAL, synchronous=FULL: what is answered survives power
+  // loss. Waits up to 5 s for other processes' transactions.
+  explicit SqliteDb(const std::string& file) {
+    if (sqlite3_open_v2(file.c_str(), &handle_,
+                        SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
+                        nullptr) != SQLITE_OK) {
+      const std::string what = file + ": " + sqlite3_errmsg(handle_);
+      sqlite3_close(handle_);
+      throw SqliteError(what);
+    }
+    sqlite3_busy_timeout(handle_, 5000);
+    run("PRAGMA journal_mode=WAL");
+    run("PRAGMA synchronous=FULL");
+  }
+  ~SqliteDb() {
+    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+    sqlite3_close(handle_);
+  }
+  SqliteDb(const SqliteDb&) = delete;
+  SqliteDb& operator=(const SqliteDb&) = delete;
+
+  struct Row {
+    sqlite3_stmt* statement;
+    std::int64_t number(int column) const { return sqlite3_column_int64(statement, column); }
+    std::string text(int column) const {
+      const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement, column));
+      return bytes ? std::string(bytes, sqlite3_column_bytes(statement, column)) : "";
+    }
+  };
+  // Runs `sql` with `values` bound in order; calls `on_row` for each row. Returns the rows.
+  template <class F, class... Values>
+  int each(const char* sql, F on_row, const Values&... values) {
+    sqlite3_stmt*& statement = statements_[sql];
+    if (statement == nullptr && sqlite3_prepare_v3(handle_, sql, -1, SQLITE_PREPARE_PERSISTENT,
+                                                   &statement, nullptr) != SQLITE_OK) {
+      throw SqliteError(sqlite3_errmsg(handle_));
+    }
+    int column = 1;
+    (bind(statement, column++, values), ...);
+    int rows = 0, code = 0;
+    while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+      on_row(Row{statement});
+      ++rows;
+    }
+    sqlite3_reset(statement);
+    sqlite3_clear_bindings(statement);
+    if (code != SQLITE_DONE) throw SqliteError(sqlite3_errmsg(handle_));
+    return rows;
+  }
+  template <class... Values>
+  int run(const char* sql, const Values&... values) {
+    return each(sql, [](Row) {}, values...);
+  }
+  template <class... Values>
+  std::int64_t number(const char* sql, const Values&... values) {
+    std::int64_t out = 0;
+    each(sql, [&](Row row) { out = row.number(0); }, values...);
+    return out;
+  }
+
+ private:
+  static void bind(sqlite3_stmt* s, int column, const std::string& v) {
+    if (v.empty()) {
+      sqlite3_bind_zeroblob(s, column, 0);
+    } else {
+      sqlite3_bind_blob(s, column, v.data(), int(v.size()), SQLITE_TRANSIENT);
+    }
+  }
+  static void bind(sqlite3_stmt* s, int column, std::int64_t v) { sqlite3_bind_int64(s, column, v); }
+  static void bind(sqlite3_stmt* s, int column, std::uint64_t v) {
+    sqlite3_bind_int64(s, column, std::int64_t(v));
+  }
+
+  sqlite3* handle_ = nullptr;
+  std::map<std::string, sqlite3_stmt*> statements_;
+};
+
+// BEGIN … COMMIT; rolled back where commit() was not reached.
+class SqliteTransaction {
+ public:
+  SqliteTransaction(SqliteDb& db, bool writes) : db_(db) {
+    db_.run(writes ? "BEGIN IMMEDIATE" : "BEGIN");
+  }
+  ~SqliteTransaction() {
+    if (done_) return;
+    try {
+      db_.run("ROLLBACK");
+    } catch (const SqliteError&) {  // SQLite has rolled back by itself
+    }
+  }
+  void commit() {
+    db_.run("COMMIT");
+    done_ = true;
+  }
+  SqliteTransaction(const SqliteTransaction&) = delete;
+  SqliteTransaction& operator=(const SqliteTransaction&) = delete;
+
+ private:
+  SqliteDb& db_;
+  bool done_ = false;
+};
+
+}  // namespace dspm::names
