@@ -1,6 +1,6 @@
-// Port: the cluster's small, rarely written state (6-coordination §5): who is a member, who is alive,
-// who is primary. Eight operations; all calls block for milliseconds and may come from any thread but
-// the loop's hot path: the loop calls it at start and end only, and watches.
+// Port: the cluster's small, rarely written state (6-coordination §5): who is a member, who is
+// alive, who is primary. Eight operations; all calls block for milliseconds and may come from any
+// thread but the loop's hot path: the loop calls it at start and end only, and watches.
 #pragma once
 
 #include <cstdint>
@@ -77,12 +77,11 @@ class ClusterStore {
   virtual Result<StoreReply> txn(const std::vector<StoreGuard>& guards,
                                  const std::vector<StoreOp>& ops) = 0;
   // `on_batch` on the engine's thread, in order, from revision `after` on.
-  virtual Result<std::unique_ptr<Watch>> watch(
-      const std::string& prefix, StoreRev after,
-      std::function<void(const StoreBatch&)> on_batch) = 0;
+  virtual Result<std::unique_ptr<Watch>> watch(const std::string& prefix, StoreRev after,
+                                               std::function<void(const StoreBatch&)> on_batch) = 0;
   // Errors: busy while another living process holds a session at `key`.
-  virtual Result<std::unique_ptr<Session>> session(const std::string& key,
-                                                   const std::string& value, Duration ttl) = 0;
+  virtual Result<std::unique_ptr<Session>> session(const std::string& key, const std::string& value,
+                                                   Duration ttl) = 0;
   virtual Result<StoreRev> compact(StoreRev keep_from) = 0;
   virtual Result<std::string> identity() = 0;  // refuse to run on another store
   virtual void close() = 0;                    // wakes everything that waits

@@ -27,22 +27,26 @@ Result<T> decode_json(const std::string& text, const char* kind, F read) {
 }  // namespace
 
 std::string encode(const ClusterRecord& r) {
-  return Json{{"id", r.id}, {"format", r.format}, {"replicas", r.replicas},
+  return Json{{"id", r.id},
+              {"format", r.format},
+              {"replicas", r.replicas},
               {"min_replicas", r.min_replicas}}
       .dump();
 }
 
 Result<ClusterRecord> decode_cluster(const std::string& text) {
-  return decode_json<ClusterRecord>(text, "cfg/cluster", [](const Json& j) -> Result<ClusterRecord> {
-    ClusterRecord r{j.at("id"), j.at("format"), j.at("replicas"), j.at("min_replicas")};
-    if (r.format != 1) return Error{Status::foreign, "cluster of format " + std::to_string(r.format)};
-    return r;
-  });
+  return decode_json<ClusterRecord>(
+      text, "cfg/cluster", [](const Json& j) -> Result<ClusterRecord> {
+        ClusterRecord r{j.at("id"), j.at("format"), j.at("replicas"), j.at("min_replicas")};
+        if (r.format != 1)
+          return Error{Status::foreign, "cluster of format " + std::to_string(r.format)};
+        return r;
+      });
 }
 
 std::string encode(const MemberRecord& r) {
-  return Json{{"node", r.node.value}, {"pool", r.pool}, {"zone", r.zone}, {"host", r.host},
-              {"port", r.port}, {"state", r.draining ? "draining" : "up"}}
+  return Json{{"node", r.node.value}, {"pool", r.pool}, {"zone", r.zone},
+              {"host", r.host},       {"port", r.port}, {"state", r.draining ? "draining" : "up"}}
       .dump();
 }
 
@@ -146,8 +150,8 @@ Result<Joined> join(ClusterStore& store, const std::string& cluster_id, NodeId n
     return Error{Status::no_entry, "node " + std::to_string(node.value) +
                                        " is not a member of cluster " + cluster_id};
   }
-  auto session = store.session(node_key(node), Json{{"node", node.value}}.dump(),
-                               std::chrono::seconds(5));
+  auto session =
+      store.session(node_key(node), Json{{"node", node.value}}.dump(), std::chrono::seconds(5));
   if (!session) return session.error();
   Joined joined;
   joined.session = *std::move(session);

@@ -55,8 +55,9 @@ Result<GroupRecord> decode_group(const std::string& text);
 // The group whose first member is `node`: one of size 1 for each node, with the node's number.
 constexpr GroupId own_group(NodeId node) { return GroupId(node.value); }
 
-// [10-names, Init] One transaction with all nodes known. A store that holds the same cluster already
-// keeps its groups; members get their new addresses. Errors: foreign (another cluster's store).
+// [10-names, Init] One transaction with all nodes known. A store that holds the same cluster
+// already keeps its groups; members get their new addresses. Errors: foreign (another cluster's
+// store).
 Outcome init_cluster(ClusterStore& store, const ClusterRecord& cluster,
                      const std::vector<MemberRecord>& members);
 
@@ -66,8 +67,8 @@ struct Joined {
   Incarnation incarnation;
   GroupRecord group;  // the own one, this life its primary, epoch + 1 [P6]
 };
-// Errors: no_entry (not a member: initialise the cluster first), busy (another daemon is this node),
-// foreign (another cluster's store), unavailable.
+// Errors: no_entry (not a member: initialise the cluster first), busy (another daemon is this
+// node), foreign (another cluster's store), unavailable.
 Result<Joined> join(ClusterStore& store, const std::string& cluster_id, NodeId node);
 
 // All that a node must know of the others, as of one revision.

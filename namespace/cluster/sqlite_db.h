@@ -68,12 +68,14 @@ class SqliteDb {
   }
   template <class... Values>
   int run(const char* sql, const Values&... values) {
-    return each(sql, [](Row) {}, values...);
+    return each(
+        sql, [](Row) {}, values...);
   }
   template <class... Values>
   std::int64_t number(const char* sql, const Values&... values) {
     std::int64_t out = 0;
-    each(sql, [&](Row row) { out = row.number(0); }, values...);
+    each(
+        sql, [&](Row row) { out = row.number(0); }, values...);
     return out;
   }
 
@@ -85,7 +87,9 @@ class SqliteDb {
       sqlite3_bind_blob(s, column, v.data(), int(v.size()), SQLITE_TRANSIENT);
     }
   }
-  static void bind(sqlite3_stmt* s, int column, std::int64_t v) { sqlite3_bind_int64(s, column, v); }
+  static void bind(sqlite3_stmt* s, int column, std::int64_t v) {
+    sqlite3_bind_int64(s, column, v);
+  }
   static void bind(sqlite3_stmt* s, int column, std::uint64_t v) {
     sqlite3_bind_int64(s, column, std::int64_t(v));
   }

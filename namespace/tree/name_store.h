@@ -1,6 +1,6 @@
-// Port: where names live (10-names.md). Asynchronous: called and completed on the loop, never inside
-// the call; engines batch and own their threads. Every answered transaction is seen by the next read
-// on any node.
+// Port: where names live (10-names.md). Asynchronous: called and completed on the loop, never
+// inside the call; engines batch and own their threads. Every answered transaction is seen by the
+// next read on any node.
 #pragma once
 
 #include <cstdint>
@@ -88,7 +88,8 @@ class NameStore {
   virtual void list(Key prefix, Rev after, std::size_t limit, Done<Listing> done) = 0;
   // All or nothing.
   virtual void txn(Txn txn, std::function<void(TxnReply)> done) = 0;
-  // What became of a transaction whose reply was unknown; refused = never applied, and never will be.
+  // What became of a transaction whose reply was unknown; refused = never applied, and never will
+  // be.
   virtual void outcome(TxnId id, std::function<void(TxnReply)> done) = 0;
   // Nothing completes after it.
   virtual void close() = 0;

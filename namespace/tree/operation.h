@@ -1,6 +1,6 @@
 // One tree operation: read keys, build a guarded transaction, try, and where a guard was lost read
-// again. Whoever waits for it: the caller's `done`, called exactly once, at the latest retry_timeout
-// after the start plus one answer of the store.
+// again. Whoever waits for it: the caller's `done`, called exactly once, at the latest
+// retry_timeout after the start plus one answer of the store.
 #pragma once
 
 #include <functional>

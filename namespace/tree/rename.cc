@@ -138,14 +138,13 @@ struct Climb : std::enable_shared_from_this<Climb> {
   void from(Ino dir) {
     if (dir == moved) return done(Error{Status::invalid, "a directory cannot move into itself"});
     if (dir == kRootIno || ++steps > kMaxDepth) return transact(context, request, done);
-    context->store.get({inode_key(dir)},
-                       [self = shared_from_this(), dir](Result<Snapshot> seen) {
-                         if (self->context->closed) return;
-                         if (!seen) return self->done(seen.error());
-                         Result<Inode> inode = read_directory(*seen, dir);
-                         if (!inode) return self->done(inode.error());
-                         self->from(inode->parent);
-                       });
+    context->store.get({inode_key(dir)}, [self = shared_from_this(), dir](Result<Snapshot> seen) {
+      if (self->context->closed) return;
+      if (!seen) return self->done(seen.error());
+      Result<Inode> inode = read_directory(*seen, dir);
+      if (!inode) return self->done(inode.error());
+      self->from(inode->parent);
+    });
   }
 };
 

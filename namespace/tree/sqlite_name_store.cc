@@ -36,13 +36,15 @@ class SqliteNameStore final : public NameStore {
     push({[this, keys = std::move(keys), done = std::move(done)] {
             finish<Snapshot>(done, [&] { return read(keys); });
           },
-          {}, {}});
+          {},
+          {}});
   }
   void list(Key prefix, Rev after, std::size_t limit, Done<Listing> done) override {
     push({[this, prefix = std::move(prefix), after, limit, done = std::move(done)] {
             finish<Listing>(done, [&] { return read_list(prefix, after, limit); });
           },
-          {}, {}});
+          {},
+          {}});
   }
   void txn(Txn txn, std::function<void(TxnReply)> done) override {
     push({{}, std::move(txn), std::move(done)});
@@ -65,7 +67,8 @@ class SqliteNameStore final : public NameStore {
             }
             post_([done, reply] { done(reply); });
           },
-          {}, {}});
+          {},
+          {}});
   }
   void close() override {
     {
@@ -150,8 +153,7 @@ class SqliteNameStore final : public NameStore {
         "SELECT key, value, rev, created FROM names WHERE key>=? AND key<? AND created>?"
         " ORDER BY created LIMIT ?",
         [&](SqliteDb::Row row) {
-          out.entries.push_back(
-              {row.text(0), row.text(1), Rev(row.number(2)), Rev(row.number(3))});
+          out.entries.push_back({row.text(0), row.text(1), Rev(row.number(2)), Rev(row.number(3))});
         },
         prefix, end, after, std::uint64_t{limit});
     return out;
@@ -182,9 +184,15 @@ class SqliteNameStore final : public NameStore {
     for (const Guard& guard : txn.guards) {
       std::optional<Entry> entry = find(guard.key);
       switch (guard.is) {
-        case Guard::Is::at: holds = holds && entry && entry->rev == guard.rev; break;
-        case Guard::Is::absent: holds = holds && !entry; break;
-        case Guard::Is::present: holds = holds && entry; break;
+        case Guard::Is::at:
+          holds = holds && entry && entry->rev == guard.rev;
+          break;
+        case Guard::Is::absent:
+          holds = holds && !entry;
+          break;
+        case Guard::Is::present:
+          holds = holds && entry;
+          break;
       }
       if (entry) reply.seen.push_back(std::move(*entry));
     }

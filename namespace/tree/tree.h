@@ -41,8 +41,8 @@ struct NamedPage {
 struct TreeOptions {
   NodeId self;
   Incarnation incarnation;
-  Layout layout;                     // of files created here [S5]
-  std::function<Time()> now;         // for the bound on retries; only called on the loop
+  Layout layout;              // of files created here [S5]
+  std::function<Time()> now;  // for the bound on retries; only called on the loop
   Duration retry_timeout = std::chrono::seconds(30);
 };
 
