@@ -18,6 +18,7 @@ void Oracle::add_object(Ino ino, std::uint64_t pages, const std::vector<std::uin
   o.least.resize(nodes_ + 1);
   o.grown.resize(nodes_ + 1);
   o.writing.resize(nodes_ + 1);
+  o.writing_under.resize(nodes_ + 1);
   for (std::uint64_t p = 0; p < pages; p++)
     for (const std::uint32_t at : offsets) o.places[p * kPageSize + at].own.resize(nodes_ + 1);
 }
@@ -76,6 +77,7 @@ bool Oracle::write_in_hand(NodeId node, Ino ino, std::uint64_t offset) const {
 void Oracle::copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
                     Generation generation) {
   Object& o = objects_.at(ino);
+  if (o.writing[node.value] == 0) o.writing_under[node.value] = generation;
   o.writing[node.value] = std::max(o.writing[node.value], offset + 1);
   const auto it = o.places.find(offset);
   if (it == o.places.end()) return;
@@ -92,7 +94,9 @@ void Oracle::copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
 void Oracle::write_returned(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) {
   Object& o = objects_.at(ino);
   o.writing[node.value] = 0;
-  if (to > o.size) o.grown[node.value] = std::max(o.grown[node.value], to);
+  bool cut = false;  // it may have taken place before a truncation that its node had not heard of
+  for (const Cut& c : o.cuts) cut |= c.at < to && c.generation > o.writing_under[node.value];
+  if (to > o.size && !cut) o.grown[node.value] = std::max(o.grown[node.value], to);
   for (auto it = o.places.lower_bound(from); it != o.places.end() && it->first < to; ++it) {
     Place& p = it->second;
     Own& own = p.own[node.value];

@@ -131,6 +131,7 @@ class Oracle {
     std::vector<std::size_t> least;     // by node: index into sizes
     std::vector<std::uint64_t> grown;   // by node: end of what its write()s put, uncommitted
     std::vector<std::uint64_t> writing;  // by node: end of a write() in hand
+    std::vector<Generation> writing_under;  // known to the node when it began
   };
 
   Place& place(Ino ino, std::uint64_t offset) { return objects_.at(ino).places.at(offset); }

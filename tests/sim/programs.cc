@@ -182,7 +182,8 @@ void Programs::write(const Handle& t, Ino ino, std::optional<std::uint64_t> offs
   };
   const auto done = [=, this](Status status) {
     if (status != Status::ok) scheduler_.fail("write() was refused");
-    if (!gone(t)) oracle_.write_returned(t->node, ino, w->offset, w->offset + w->bytes.size());
+    if (!gone(t) && !w->bytes.empty())
+      oracle_.write_returned(t->node, ino, w->offset, w->offset + w->bytes.size());
     next(t);
   };
   writes++;

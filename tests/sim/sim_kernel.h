@@ -157,6 +157,7 @@ class SimKernel {
   KernelOptions options_;
   ToDaemon to_daemon_;
   std::map<Ino, Inode> inodes_;
+  std::map<Ino, int> lookups_;  // under way: the inode is in use
   struct Pending {
     Ino ino;
     const char* what;

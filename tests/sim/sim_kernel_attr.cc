@@ -201,10 +201,12 @@ void SimKernel::apply_getattr(Inode& inode, std::uint64_t version, std::uint64_t
 }
 
 void SimKernel::lookup(Ino ino, Action done) {
+  lookups_[ino]++;
   send(dsm::AttrRequest{.ino = ino}, [this, ino, version = attr_version_, done = std::move(done)](
                                          const KernelAnswer& a, Generation) {
     const auto* attr = std::get_if<dsm::AttrAnswer>(&a);
     if (attr == nullptr) return scheduler_.fail("LOOKUP was answered with an error");
+    lookups_[ino]--;
     const auto [it, fresh] = inodes_.try_emplace(ino);
     Inode& i = it->second;
     if (!fresh) return apply_getattr(i, version, attr->size, done);
@@ -252,7 +254,7 @@ void SimKernel::close(Ino ino, bool writable, std::function<void(Status)> flushe
 
 bool SimKernel::forget(Ino ino) {
   const auto it = inodes_.find(ino);
-  if (it == inodes_.end()) return false;
+  if (it == inodes_.end() || lookups_[ino] > 0) return false;
   const Inode& i = it->second;
   if (i.readers + i.writers > 0 || i.users > 0 || i.locked || i.writes > 0) return false;
   for (const auto& [p, g] : i.pages)

@@ -85,6 +85,9 @@ void World::take_request(Host& host) {
   auto [event, payload] = std::move(host.requests.front());
   host.requests.pop_front();
   if (auto* write = std::get_if<dsm::WriteRequest>(&event)) write->bytes = payload;
+  // LOOKUP and GETATTR read the inode record first, which tells where the object lives.
+  if (const auto* attr = std::get_if<dsm::AttrRequest>(&event); attr && !attr->setattr)
+    step(host, fs::ObjectLearnt{attr->ino, home(attr->ino)});
   step(host, fs::FromKernel{event});
 }
 
@@ -153,7 +156,6 @@ void World::arm_tick(Host& host) {
 // ---- programs
 void World::open(NodeId node, Ino ino, bool writable, Action done) {
   Host& h = host(node);
-  step(h, fs::ObjectLearnt{ino, home(ino)});
   h.kernel->lookup(ino, [&h, ino, writable, done = std::move(done)] {
     h.kernel->open(ino, writable, done);
   });
