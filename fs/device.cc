@@ -123,8 +123,10 @@ Device::Device(int fd, std::string mount_point, std::optional<std::uint32_t> rea
 }
 
 Device::~Device() {
-  // Nobody reads any more: lazily, or the kernel would wait for an answer.
-  if (mounted_.exchange(false)) ::umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  // Nobody reads any more: by force, or the kernel would wait for an answer.
+  if (mounted_.exchange(false) && is_ours())
+    ::umount2(mount_point_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
+  abort();
   if (root_ >= 0) ::close(root_);
   ::munmap(buffer_, buffer_size_);
   ::munmap(unreadable_, kPageSize);
@@ -132,15 +134,15 @@ Device::~Device() {
 }
 
 void Device::unmount() {
-  if (!mounted_.exchange(false)) return;
+  if (!mounted_.exchange(false) || !is_ours()) return;
   // Our own handle of the root would keep the mount busy; an invalidator may be using it.
   if (const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); nothing >= 0) {
     if (root_ >= 0) ::dup3(nothing, root_, O_CLOEXEC);
     ::close(nothing);
   }
   if (::umount2(mount_point_.c_str(), UMOUNT_NOFOLLOW) == 0) return;
-  // In use: no path leads here any more, and closing the descriptor ends what is open.
-  if (errno == EBUSY) ::umount2(mount_point_.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW);
+  // In use: the connection is aborted, so that nobody inside the kernel waits for us any more.
+  if (errno == EBUSY) ::umount2(mount_point_.c_str(), MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW);
 }
 
 Device::Got Device::read(Request& request) {
@@ -245,12 +247,32 @@ void Device::answer_init(const Request& request) {
   bound_bdi();
 }
 
-void Device::bound_bdi() {
+// The device of what is mounted at our place, asked without a request.
+bool Device::find_device(std::uint32_t& major, std::uint32_t& minor) const {
   struct statx sx {};
-  const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT;
-  if (::statx(AT_FDCWD, mount_point_.c_str(), flags, STATX_INO, &sx) != 0) return;
+  const int flags = AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW;
+  if (::statx(AT_FDCWD, mount_point_.c_str(), flags, STATX_INO, &sx) != 0) return false;
+  major = sx.stx_dev_major;
+  minor = sx.stx_dev_minor;
+  return true;
+}
+
+// Whether our mount is still there, and not another at its place.
+bool Device::is_ours() const {
+  std::uint32_t major = 0, minor = 0;
+  return is_mounted(mount_point_) && find_device(major, minor) && minor == device_;
+}
+
+void Device::abort() {
+  if (device_ == 0) return;
+  std::ofstream("/sys/fs/fuse/connections/" + std::to_string(device_) + "/abort") << 1;
+}
+
+void Device::bound_bdi() {
+  std::uint32_t major = 0;
+  if (!find_device(major, device_)) return;
   char folder[96];
-  std::snprintf(folder, sizeof folder, "/sys/class/bdi/%u:%u/", sx.stx_dev_major, sx.stx_dev_minor);
+  std::snprintf(folder, sizeof folder, "/sys/class/bdi/%u:%u/", major, device_);
   const auto set = [&](const char* key, std::uint64_t value) {
     std::ofstream out(std::string(folder) + key);
     out << value << std::flush;

@@ -97,9 +97,11 @@ class Device {
   // The ctime that the kernel shows without asking us [Z9]; none: it does not know the object.
   std::optional<WallTime> shown_ctime(Ino ino) const;
 
-  // Takes the mount away, lazily where programs still use it. The kernel may first write back what
-  // is dirty: another thread than the loop's, while that goes on answering. Safe twice.
+  // Takes the mount away, by force where programs still use it. The kernel may first write back
+  // what is dirty: another thread than the loop's, while that goes on answering. Safe twice.
   void unmount();
+  // Ends the connection: whoever waits for an answer or inside a notification returns. Any thread.
+  void abort();
 
  private:
   Device(int fd, std::string mount_point, std::optional<std::uint32_t> read_ahead_kb);
@@ -109,11 +111,14 @@ class Device {
   bool show(Ino ino, int sync, struct statx& shown) const;
   void send(Unique unique, int error, std::span<const ByteSpan> parts);
   void bound_bdi();
+  bool is_ours() const;
+  bool find_device(std::uint32_t& major, std::uint32_t& minor) const;
 
   int fd_ = -1;
   int root_ = -1;  // the mount's root, for open_by_handle_at
   std::string mount_point_;
   std::optional<std::uint32_t> read_ahead_kb_;
+  std::uint32_t device_ = 0;  // minor of the mount's device: the connection's id
   std::atomic<bool> mounted_ = true;
   std::byte* buffer_ = nullptr;
   std::size_t buffer_size_ = 0;
