@@ -17,8 +17,10 @@ void Oracle::add_object(Ino ino, std::uint64_t pages, const std::vector<std::uin
   Object& o = objects_[ino];
   o.least.resize(nodes_ + 1);
   o.grown.resize(nodes_ + 1);
+  o.grown_most.resize(nodes_ + 1);
   o.writing.resize(nodes_ + 1);
   o.writing_under.resize(nodes_ + 1);
+  o.truncating.resize(nodes_ + 1);
   for (std::uint64_t p = 0; p < pages; p++)
     for (const std::uint32_t at : offsets) o.places[p * kPageSize + at].own.resize(nodes_ + 1);
 }
@@ -94,6 +96,7 @@ void Oracle::copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
 void Oracle::write_returned(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) {
   Object& o = objects_.at(ino);
   o.writing[node.value] = 0;
+  o.grown_most[node.value] = std::max(o.grown_most[node.value], to);
   bool cut = false;  // it may have taken place before a truncation that its node had not heard of
   for (const Cut& c : o.cuts) cut |= c.at < to && c.generation > o.writing_under[node.value];
   if (to > o.size && !cut) o.grown[node.value] = std::max(o.grown[node.value], to);
@@ -127,7 +130,7 @@ void Oracle::published(const commit::Commit& commit, Version version) {
                  change.set_size ? " set size " + std::to_string(*change.set_size) : "");
   scheduler_.mix(version.value);
   o.size = std::max(o.size, change.grow_to);
-  o.sizes.push_back({o.size, commit.id.node, std::min(old, o.size)});
+  o.sizes.push_back({o.size, commit.id.node, std::min(old, o.size), o.size != old});
   for (const Extent& e : change.extents) {
     if (e.end() > o.size) flaw(commit.id.node, change.ino, e.end(), "committed beyond the size");
     for (auto p = o.places.lower_bound(e.offset); p != o.places.end() && p->first < e.end(); ++p)
@@ -135,6 +138,7 @@ void Oracle::published(const commit::Commit& commit, Version version) {
   }
   if (!change.set_size) return;
   const bool cuts = *change.set_size < o.size;
+  o.sizes.back().changed = true;
   o.size = o.sizes.back().size = *change.set_size;
   if (cuts) publish_cut(o, *change.set_size);
 }
@@ -187,7 +191,8 @@ Oracle::Look Oracle::look(NodeId node, Ino ino, std::uint64_t offset) const {
           .least_size = std::max(o.least[node.value], o.acknowledged),
           .grown = o.grown[node.value],
           .own = own.newest,
-          .in_hand = own.in_hand};
+          .in_hand = own.in_hand,
+          .truncating = own_cut(node, ino)};
 }
 
 void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool through_mapping) {
@@ -198,6 +203,8 @@ void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool throu
   if (!value) return check_sigbus(look);
   Place& p = place(look.ino, look.offset);
   const auto v = std::uint8_t(*value);
+  const auto cut = look.truncating ? look.truncating : own_cut(look.node, look.ino);
+  if (v == 0 && cut && look.offset >= *cut) return;  // its own truncation in hand [1.8]
   const std::size_t at = index_of(p, v);
   if (through_mapping) check_own(look, p, v);
   if (at == kNone) {
@@ -234,6 +241,7 @@ void Oracle::check_own(const Look& look, const Place& place, std::uint8_t value)
 
 void Oracle::check_sigbus(const Look& look) {
   const Object& o = objects_.at(look.ino);
+  if (look.truncating || own_cut(look.node, look.ino)) return;
   const std::uint64_t page = look.offset / kPageSize * kPageSize;
   for (std::size_t i = look.least_size; i < o.sizes.size(); i++)
     if (o.sizes[i].size <= page && std::min(look.grown, o.grown[look.node.value]) <= page) return;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,7 @@ class Oracle {
     std::uint64_t grown = 0;
     std::uint8_t own = 0;
     bool in_hand = false;
+    std::optional<std::uint64_t> truncating;
   };
   Look look(NodeId node, Ino ino, std::uint64_t offset) const;
   void loaded(const Look& look, std::optional<std::byte> value, bool through_mapping = true);
@@ -61,6 +63,7 @@ class Oracle {
   };
   Sync sync_begins(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) const;
   void sync_returned(const Sync& sync);
+  void truncate_begins(NodeId node, Ino ino, std::uint64_t size);
   // `everywhere`: answered when every node had learnt of it, not at its decision [1.14].
   void truncate_returned(NodeId node, Ino ino, std::uint64_t size, std::uint64_t began,
                          bool everywhere);
@@ -70,7 +73,7 @@ class Oracle {
     NodeId node;
     Ino ino;
     std::size_t least = 0;
-    std::uint64_t grown = 0;
+    std::uint64_t grown = 0, most = 0;
   };
   SizeLook size_look(NodeId node, Ino ino) const;
   void size_named(const SizeLook& look, std::uint64_t size);
@@ -116,6 +119,7 @@ class Oracle {
     std::uint64_t size = 0;
     NodeId node;
     std::uint64_t from = 0;  // it grew from there
+    bool changed = false;
   };
   struct Cut {
     std::uint64_t at = 0, record = 0;
@@ -130,11 +134,15 @@ class Oracle {
     std::size_t acknowledged = 0;
     std::vector<std::size_t> least;     // by node: index into sizes
     std::vector<std::uint64_t> grown;   // by node: end of what its write()s put, uncommitted
+    std::vector<std::uint64_t> grown_most;  // the same, where it may not have heard of a cut
     std::vector<std::uint64_t> writing;  // by node: end of a write() in hand
+    std::vector<std::multiset<std::uint64_t>> truncating;  // by node: SETATTR(size)s in hand
     std::vector<Generation> writing_under;  // known to the node when it began
   };
 
   Place& place(Ino ino, std::uint64_t offset) { return objects_.at(ino).places.at(offset); }
+  // Lowest size that a SETATTR(size) in hand on the node asks for.
+  std::optional<std::uint64_t> own_cut(NodeId node, Ino ino) const;
   static std::size_t index_of(const Place& place, std::uint8_t value);
   void publish_byte(const commit::Commit& commit, std::uint64_t offset, std::uint8_t value);
   void publish_cut(Object& object, std::uint64_t at);

@@ -42,7 +42,7 @@ void Oracle::sync_returned(const Sync& sync) {
   }
   // Of the sizes: what this node's records before the sync, or the first that bears the growth, made.
   for (std::size_t i = o.sizes.size(); i-- > o.acknowledged;) {
-    if (o.sizes[i].node != sync.node || i >= sync.sizes) continue;
+    if (o.sizes[i].node != sync.node || i >= sync.sizes || !o.sizes[i].changed) continue;
     o.acknowledged = i;
     break;
   }
@@ -54,6 +54,15 @@ void Oracle::sync_returned(const Sync& sync) {
   if (o.grown[sync.node.value] == sync.grown) o.grown[sync.node.value] = 0;
 }
 
+void Oracle::truncate_begins(NodeId node, Ino ino, std::uint64_t size) {
+  objects_.at(ino).truncating[node.value].insert(size);
+}
+
+std::optional<std::uint64_t> Oracle::own_cut(NodeId node, Ino ino) const {
+  const auto& sizes = objects_.at(ino).truncating[node.value];
+  return sizes.empty() ? std::nullopt : std::optional(*sizes.begin());
+}
+
 void Oracle::truncate_returned(NodeId node, Ino ino, std::uint64_t size, std::uint64_t began,
                                bool everywhere) {
   Object& o = objects_.at(ino);
@@ -62,9 +71,12 @@ void Oracle::truncate_returned(NodeId node, Ino ino, std::uint64_t size, std::ui
     if (o.sizes[at].node == node && o.sizes[at].size == size) break;
   if (at < began || at >= o.sizes.size())
     return flaw(node, ino, size, "a truncation returned before it was decided");
+  auto& in_hand = o.truncating[node.value];
+  if (const auto one = in_hand.find(size); one != in_hand.end()) in_hand.erase(one);
   scheduler_.say("n", node, " o", ino, " truncated to ", size, everywhere ? ", everywhere" : "");
   o.least[node.value] = std::max(o.least[node.value], at);
   if (everywhere) o.acknowledged = std::max(o.acknowledged, at);
+  o.grown_most[node.value] = std::min(o.grown_most[node.value], size);
   for (auto p = o.places.lower_bound(size); p != o.places.end(); ++p) {
     for (std::size_t i = 1; i < p->second.published.size(); i++) {
       const Publication& cut = p->second.published[i];
@@ -86,7 +98,7 @@ std::uint64_t Oracle::foreign_records(NodeId node, Ino ino) const {
 Oracle::SizeLook Oracle::size_look(NodeId node, Ino ino) const {
   const Object& o = objects_.at(ino);
   return {.node = node, .ino = ino, .least = std::max(o.least[node.value], o.acknowledged),
-          .grown = o.grown[node.value]};
+          .grown = o.grown[node.value], .most = o.grown_most[node.value]};
 }
 
 // A size once acknowledged, or later, or what this node's write()s made of it. From now on this node
@@ -96,7 +108,8 @@ void Oracle::size_named(const SizeLook& look, std::uint64_t size) {
   scheduler_.say("n", look.node, " stat o", look.ino, ": size ", size);
   scheduler_.mix(size);
   const std::uint64_t now = o.grown[look.node.value];
-  const std::uint64_t own = std::max({look.grown, now, o.writing[look.node.value]});
+  const std::uint64_t own =
+      std::max({look.most, o.grown_most[look.node.value], o.writing[look.node.value]});
   bool found = size <= own && size >= std::min(look.grown, now);
   std::size_t first = kNone;
   for (std::size_t i = look.least; i < o.sizes.size(); i++) {
@@ -127,7 +140,8 @@ void Oracle::home_lost(Ino ino) {
 
 void Oracle::node_lost(NodeId node) {
   for (auto& [ino, o] : objects_) {
-    o.grown[node.value] = o.writing[node.value] = 0;
+    o.grown[node.value] = o.grown_most[node.value] = o.writing[node.value] = 0;
+    o.truncating[node.value].clear();
     for (auto& [offset, p] : o.places) p.own[node.value] = Own{.least = p.own[node.value].least};
   }
 }

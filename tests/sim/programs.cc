@@ -285,6 +285,7 @@ void Programs::truncate(const Handle& t, Ino ino) {
   const bool quiet = world_.quiet(t->node, ino);
   const auto jobs = world_.jobs_issued(t->node, ino);
   const auto records = oracle_.records(ino), foreign = oracle_.foreign_records(t->node, ino);
+  oracle_.truncate_begins(t->node, ino, size);
   world_.kernel(t->node).truncate(ino, size, [=, this](Status) {
     if (gone(t)) return next(t);
     // With nothing to invalidate or push here it is answered when all have learnt of it [1.14].

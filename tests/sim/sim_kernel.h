@@ -88,6 +88,8 @@ class SimKernel {
   std::uint64_t last_unique() const { return last_unique_; }
   // Length of the delays between the moments of a write() and before a SETATTR answer is applied.
   std::uint64_t write_delay_us = 40, apply_delay_us = 60;
+  // Ghost: what the daemon knows, for pages that a write() makes without a READ.
+  std::function<Generation(Ino)> known_generation;
 
  private:
   using Answered = std::function<void(const dsm::KernelAnswer&, Generation)>;

@@ -60,7 +60,7 @@ void SimKernel::write_batch(const std::shared_ptr<WriteCall>& call) {
       g.state = Page::State::cached;
       g.bytes = new_zero_page();
       g.dirty = g.mapped = g.kept = false;
-      g.generation = Generation();
+      g.generation = known_generation ? known_generation(i.ino) : Generation();
     }
     if (g.state == Page::State::cached) {
       std::memcpy(g.bytes->data.data() + at % kPageSize, call->bytes.data() + (at - call->offset),

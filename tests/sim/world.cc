@@ -47,6 +47,9 @@ void World::start(Host& host) {
       scheduler_, host.id, kernel, [this, &host](dsm::KernelEvent event, Bytes payload) {
         request(host, std::move(event), std::move(payload));
       });
+  host.kernel->known_generation = [this, id = host.id](Ino ino) {
+    return known_generation(id, ino);
+  };
 }
 
 // The new life learns of the groups and of its peers, and they of it.
