@@ -5,6 +5,7 @@
 #include <sched.h>
 
 #include <algorithm>
+#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -68,6 +69,8 @@ struct Daemon::Parts {
   Config config;
   SystemClock clock;
   boost::asio::io_context io{1};
+  // Keeps `io` from stopping while nothing is under way.
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   boost::asio::signal_set signals{io};
   std::unique_ptr<names::ClusterStore> store;
   names::Joined joined;
