@@ -1,6 +1,8 @@
 // Port: the cluster's small, rarely written state (6-coordination §5): who is a member, who is
 // alive, who is primary. Eight operations; all calls block for milliseconds and may come from any
 // thread but the loop's hot path: the loop calls it at start and end only, and watches.
+// Errors of all: unavailable (surely not applied), unknown (perhaps applied: read, then decide),
+// too_large, invalid, closed (after close()).
 #pragma once
 
 #include <cstdint>
@@ -15,8 +17,11 @@
 
 namespace dspm::names {
 
-using StoreRev = std::uint64_t;  // store-wide, strictly rising; survives restarts
-using LeaseId = std::uint64_t;   // 0 = none
+using StoreRev = std::uint64_t;                   // store-wide, strictly rising; survives restarts
+using LeaseId = std::uint64_t;                    // 0 = none; reserved, see Session
+inline constexpr std::size_t kMaxStoreOps = 128;  // of a transaction, as etcd's
+inline constexpr std::size_t kMaxStoreBytes = std::size_t{1536}
+                                              << 10;  // of a transaction, as etcd's
 
 struct StoreEntry {
   std::string key, value;
@@ -47,27 +52,35 @@ struct StoreEvent {
   bool erased = false;
   StoreEntry entry;
 };
-// All events of one or more whole revisions, in order.
+// All events of one or more whole revisions, in order, once each.
 struct StoreBatch {
   StoreRev rev = 0;
-  bool reset = false;  // a gap (compaction): list again from scratch
-  std::vector<StoreEvent> events;
+  // A gap (compaction): list again from scratch, and drop what comes of revisions up to that
+  // listing's. The watch goes on behind `rev`.
+  bool reset = false;
+  std::vector<StoreEvent> events;  // of an erasure: the key, and `modified` = its revision
 };
+
+// What every engine refuses alike. Status ok, invalid, too_large, or unsupported (leases).
+Error check_txn(const std::vector<StoreGuard>& guards, const std::vector<StoreOp>& ops);
 
 class ClusterStore {
  public:
   struct Watch {  // its end: no callback runs after it
     virtual ~Watch() = default;
   };
-  // A node's life: the key that says "this node is here", never rewritten. Its revision is the
-  // incarnation. Nothing acts on its end yet (leases come with the failure issue).
+  // A node's life: the key that says "this node is here", never rewritten, so that {key, rev()} as
+  // a guard means "I am still in" [S3]. Its revision is the incarnation [S1].
+  // Nothing acts on its end yet: leases and deadlines come with the failure issue, and their fields
+  // are reserved. A life that ended without leaving keeps its key until the next one replaces it.
   struct Session {
-    virtual ~Session() = default;  // leaves
+    // Leaves, best effort: erases the key and writes `left/<id>`. Before the store's end.
+    virtual ~Session() = default;
     virtual StoreRev rev() const = 0;
-    virtual LeaseId id() const = 0;
-    // Until then this life may act on what it owns; kNever until leases are built.
+    virtual LeaseId id() const = 0;  // reserved
+    // Until then this life may act on what it owns; kNever until there are leases.
     virtual Time deadline() const = 0;
-    // The store said that another life has replaced it; never false again.
+    // The store said that another life has replaced it, or erased it; never false again.
     virtual bool lost() const = 0;
   };
   virtual ~ClusterStore() = default;
@@ -76,15 +89,19 @@ class ClusterStore {
   virtual Result<StoreListing> list(const std::string& prefix) = 0;           // one snapshot
   virtual Result<StoreReply> txn(const std::vector<StoreGuard>& guards,
                                  const std::vector<StoreOp>& ops) = 0;
-  // `on_batch` on the engine's thread, in order, from revision `after` on.
+  // `on_batch` on the engine's thread, in order, with what comes after revision `after`. It may
+  // call the store, but neither watch nor end a watch.
   virtual Result<std::unique_ptr<Watch>> watch(const std::string& prefix, StoreRev after,
                                                std::function<void(const StoreBatch&)> on_batch) = 0;
-  // Errors: busy while another living process holds a session at `key`.
+  // Replaces the life that was there before. `ttl` is reserved. Errors: busy while another living
+  // process, or this one, holds a session at `key`.
   virtual Result<std::unique_ptr<Session>> session(const std::string& key, const std::string& value,
                                                    Duration ttl) = 0;
+  // Events of revisions below `keep_from` may be forgotten. Errors: invalid (beyond the newest).
   virtual Result<StoreRev> compact(StoreRev keep_from) = 0;
   virtual Result<std::string> identity() = 0;  // refuse to run on another store
-  virtual void close() = 0;                    // wakes everything that waits
+  // No callback begins after it, every call says closed.
+  virtual void close() = 0;
 };
 
 }  // namespace dspm::names

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -18,6 +19,7 @@ namespace dspm::names {
 struct ClusterRecord {
   std::string id;
   std::uint32_t format = 1, replicas = 1, min_replicas = 1;
+  bool operator==(const ClusterRecord&) const = default;
 };
 // `member/<id>`
 struct MemberRecord {
@@ -27,6 +29,7 @@ struct MemberRecord {
   std::string host;
   std::uint16_t port = 0;
   bool draining = false;
+  bool operator==(const MemberRecord&) const = default;
 };
 // `pg/<g>` [S1] [S4]
 struct GroupRecord {
@@ -37,17 +40,20 @@ struct GroupRecord {
   std::vector<NodeId> members;
   std::vector<std::string> in_sync;  // [S2] pool ids
   std::uint32_t size = 1;
+  bool operator==(const GroupRecord&) const = default;
 };
 // `node/<id>`: its revision is the incarnation.
 struct NodeRecord {
   NodeId node;
   Incarnation incarnation;
+  bool operator==(const NodeRecord&) const = default;
 };
 
 std::string encode(const ClusterRecord&);
 std::string encode(const MemberRecord&);
 std::string encode(const GroupRecord&);
-// Errors: corrupt, with what is wrong.
+// Strict and bounded: exactly these fields, each in its range. Errors: corrupt, with what is wrong;
+// foreign (a cluster of another format).
 Result<ClusterRecord> decode_cluster(const std::string& text);
 Result<MemberRecord> decode_member(const std::string& text);
 Result<GroupRecord> decode_group(const std::string& text);
@@ -67,9 +73,16 @@ struct Joined {
   Incarnation incarnation;
   GroupRecord group;  // the own one, this life its primary, epoch + 1 [P6]
 };
-// Errors: no_entry (not a member: initialise the cluster first), busy (another daemon is this
-// node), foreign (another cluster's store), unavailable.
+// [S1] [S3] Begins a session and takes over the own group. Errors: no_entry (not a member:
+// initialise the cluster first), busy (another daemon is this node), foreign (another cluster's
+// store), unavailable.
 Result<Joined> join(ClusterStore& store, const std::string& cluster_id, NodeId node);
+
+// [P6] [S3] `self` in this life becomes the primary of `group` in the next epoch: one transaction,
+// guarded by the record's revision and by the own session. Errors: no_entry, invalid (no member),
+// gone (another life has taken this one's place), busy, unavailable.
+Result<GroupRecord> take_over(ClusterStore& store, GroupId group, NodeId self,
+                              Incarnation incarnation);
 
 // All that a node must know of the others, as of one revision.
 struct ClusterView {
@@ -77,12 +90,17 @@ struct ClusterView {
   std::map<NodeId, MemberRecord> members;
   std::map<NodeId, NodeRecord> nodes;
   std::map<GroupId, GroupRecord> groups;
+  bool operator==(const ClusterView&) const = default;
 };
 // Errors: corrupt, unavailable.
 Result<ClusterView> read_view(ClusterStore& store);
 
-// Reads the view now and again after each change of members, sessions or groups; `on_view` runs on
-// the engine's thread. Keep the result as long as it is wanted.
+// What a watch's batch (not a reset) makes of a view; events that the view already has are nothing.
+// Errors: corrupt, with everything else applied and the old record kept.
+Outcome fold(ClusterView& view, const StoreBatch& batch);
+
+// The view now, inside the call, and after each change of the store: on the engine's thread, so
+// that it posts to the loop. Keep the result as long as it is wanted; the store outlives it.
 Result<std::unique_ptr<ClusterStore::Watch>> watch_view(
     ClusterStore& store, std::function<void(const ClusterView&)> on_view);
 

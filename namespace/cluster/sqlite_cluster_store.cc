@@ -20,6 +20,7 @@ namespace dspm::names {
 namespace {
 
 constexpr auto kPoll = std::chrono::milliseconds(25);
+constexpr auto kPatience = std::chrono::seconds(5);
 
 // One living process a session: flock(2) ends with it, however it ends.
 class LifeLock {
@@ -46,7 +47,8 @@ class LifeLock {
 
 class SqliteClusterStore final : public ClusterStore {
  public:
-  explicit SqliteClusterStore(const std::string& file) : file_(file), db_(file), poll_db_(file) {
+  explicit SqliteClusterStore(const std::string& file)
+      : file_(file), db_(file, kPatience), poll_db_(file, kPatience) {
     SqliteTransaction t(db_, true);
     db_.run("CREATE TABLE IF NOT EXISTS store_meta(k TEXT PRIMARY KEY, v)");
     db_.run(
@@ -90,6 +92,7 @@ class SqliteClusterStore final : public ClusterStore {
   }
   Result<StoreReply> txn(const std::vector<StoreGuard>& guards,
                          const std::vector<StoreOp>& ops) override {
+    if (Error bad = check_txn(guards, ops); bad.status != Status::ok) return bad;
     auto reply = locked<StoreReply>(true, [&] { return apply(guards, ops); });
     wake();
     return reply;
@@ -102,18 +105,17 @@ class SqliteClusterStore final : public ClusterStore {
   Result<std::unique_ptr<Session>> session(const std::string& key, const std::string& value,
                                            Duration) override;
   Result<StoreRev> compact(StoreRev keep_from) override {
-    if (auto now = get_rev(); !now) {
-      return now.error();
-    } else if (keep_from > *now) {
-      return Error{Status::invalid, "compact beyond the newest revision"};
-    }
-    return locked<StoreRev>(true, [&] {
+    auto kept = locked<std::optional<StoreRev>>(true, [&]() -> std::optional<StoreRev> {
+      if (keep_from > rev()) return std::nullopt;
       if (keep_from > compacted()) {
         db_.run("DELETE FROM store_log WHERE rev<?", keep_from);
         db_.run("UPDATE store_meta SET v=? WHERE k='compacted'", keep_from);
       }
-      return keep_from;
+      return compacted();
     });
+    if (!kept) return kept.error();
+    if (!*kept) return Error{Status::invalid, "compact beyond the newest revision"};
+    return **kept;
   }
   Result<std::string> identity() override {
     return locked<std::string>(false, [&] {
@@ -143,7 +145,6 @@ class SqliteClusterStore final : public ClusterStore {
     SqliteClusterStore& store;
     const std::string prefix;
     StoreRev last;
-    bool dead = false;
     const std::function<void(const StoreBatch&)> call;
   };
   struct SessionImpl final : Session {
@@ -171,13 +172,16 @@ class SqliteClusterStore final : public ClusterStore {
   template <class T, class F>
   Result<T> locked(bool writes, F f) {
     std::lock_guard lock(mutex_);
+    if (closed_) return Error{Status::closed, file_ + " is closed"};
+    bool at_commit = false;
     try {
       SqliteTransaction t(db_, writes);
       T value = f();
+      at_commit = writes;
       t.commit();
       return value;
     } catch (const SqliteError& e) {
-      return Error{Status::unavailable, file_ + ": " + e.what()};
+      return Error{at_commit ? Status::unknown : Status::unavailable, file_ + ": " + e.what()};
     }
   }
   static StoreEntry entry(SqliteDb::Row row) {
@@ -195,10 +199,6 @@ class SqliteClusterStore final : public ClusterStore {
   StoreRev compacted() {
     return StoreRev(db_.number("SELECT v FROM store_meta WHERE k='compacted'"));
   }
-  Result<StoreRev> get_rev() {
-    return locked<StoreRev>(false, [&] { return rev(); });
-  }
-
   StoreReply apply(const std::vector<StoreGuard>& guards, const std::vector<StoreOp>& ops) {
     StoreReply reply;
     reply.committed = true;
@@ -257,15 +257,12 @@ class SqliteClusterStore final : public ClusterStore {
     WatchImpl* watch = nullptr;
     {
       std::lock_guard lock(watch_mutex_);
-      if (i >= watches_.size()) return false;
+      if (i >= watches_.size() || closed_) return false;
       watch = watches_[i];
       calling_ = watch;
     }
-    if (!watch->dead) {
-      StoreBatch batch = news(*watch);
-      watch->dead = batch.reset;
-      if (batch.reset || !batch.events.empty()) watch->call(batch);
-    }
+    const StoreBatch batch = news(*watch);
+    if (batch.reset || !batch.events.empty()) watch->call(batch);
     std::lock_guard lock(watch_mutex_);
     calling_ = nullptr;
     wake_.notify_all();
@@ -305,7 +302,8 @@ class SqliteClusterStore final : public ClusterStore {
   std::condition_variable wake_;
   std::vector<WatchImpl*> watches_;
   WatchImpl* calling_ = nullptr;
-  bool closed_ = false, dirty_ = false;
+  std::atomic<bool> closed_ = false;
+  bool dirty_ = false;
   std::thread thread_;
 };
 

@@ -4,10 +4,13 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <stdexcept>
 #include <string>
+#include <thread>
 
 namespace dspm::names {
 
@@ -18,8 +21,9 @@ struct SqliteError : std::runtime_error {
 class SqliteDb {
  public:
   // Creates the file where it is missing. WAL, synchronous=FULL: what is answered survives power
-  // loss. Waits up to 5 s for other processes' transactions.
-  explicit SqliteDb(const std::string& file) {
+  // loss. Waits up to `patience` for other processes' transactions.
+  explicit SqliteDb(const std::string& file, std::chrono::milliseconds patience)
+      : patience_(patience) {
     if (sqlite3_open_v2(file.c_str(), &handle_,
                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         nullptr) != SQLITE_OK) {
@@ -27,14 +31,17 @@ class SqliteDb {
       sqlite3_close(handle_);
       throw SqliteError(what);
     }
-    sqlite3_busy_timeout(handle_, 5000);
-    run("PRAGMA journal_mode=WAL");
-    run("PRAGMA synchronous=FULL");
+    sqlite3_busy_handler(handle_, &SqliteDb::wait, this);
+    try {
+      become_wal();
+      run("PRAGMA synchronous=FULL");
+    } catch (const SqliteError& e) {
+      const std::string what = file + ": " + e.what();
+      end();
+      throw SqliteError(what);
+    }
   }
-  ~SqliteDb() {
-    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
-    sqlite3_close(handle_);
-  }
+  ~SqliteDb() { end(); }
   SqliteDb(const SqliteDb&) = delete;
   SqliteDb& operator=(const SqliteDb&) = delete;
 
@@ -80,6 +87,37 @@ class SqliteDb {
   }
 
  private:
+  using Steady = std::chrono::steady_clock;
+
+  void end() {
+    for (auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+    statements_.clear();
+    sqlite3_close(handle_);
+  }
+  // Who finds the file new and who opens it meanwhile may meet without the busy handler being asked
+  // (it would be a deadlock to SQLite).
+  void become_wal() {
+    const auto until = Steady::now() + patience_;
+    for (;;) {
+      try {
+        run("PRAGMA journal_mode=WAL");
+        return;
+      } catch (const SqliteError&) {
+        const int code = sqlite3_errcode(handle_);
+        if ((code != SQLITE_BUSY && code != SQLITE_LOCKED) || Steady::now() >= until) throw;
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
+    }
+  }
+  // sqlite3_busy_handler(): SQLite's own sleeps for up to 100 ms at a time, where transactions take
+  // half a millisecond.
+  static int wait(void* self, int tries) {
+    auto& db = *static_cast<SqliteDb*>(self);
+    if (tries == 0) db.waiting_since_ = Steady::now();
+    if (Steady::now() - db.waiting_since_ >= db.patience_) return 0;
+    std::this_thread::sleep_for(std::chrono::microseconds(std::min(100 + 50 * tries, 2000)));
+    return 1;
+  }
   static void bind(sqlite3_stmt* s, int column, const std::string& v) {
     if (v.empty()) {
       sqlite3_bind_zeroblob(s, column, 0);
@@ -94,6 +132,8 @@ class SqliteDb {
     sqlite3_bind_int64(s, column, std::int64_t(v));
   }
 
+  const std::chrono::milliseconds patience_;
+  Steady::time_point waiting_since_;
   sqlite3* handle_ = nullptr;
   std::map<std::string, sqlite3_stmt*> statements_;
 };

@@ -4,8 +4,11 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <limits>
 
 #include "utils/base/bytes.h"
+#include "utils/base/check.h"
+#include "utils/base/page.h"
 
 namespace dspm::names {
 namespace {
@@ -26,18 +29,39 @@ std::string hex(Ino ino) {
   return text;
 }
 
+bool known_type(std::uint32_t mode) {
+  const std::uint32_t type = mode & S_IFMT;
+  return (mode & ~std::uint32_t{S_IFMT | 07777}) == 0 &&
+         (type == S_IFREG || type == S_IFDIR || type == S_IFLNK || type == S_IFIFO ||
+          type == S_IFSOCK || type == S_IFCHR || type == S_IFBLK);
+}
+
+// What is wrong with a record whose bytes are well formed; null = nothing.
+const char* fault_of(const Inode& inode) {
+  if (!known_type(inode.mode)) return "is of no known type";
+  const Layout& layout = inode.layout;
+  if (layout.chunk_size == 0 || layout.chunk_size % kPageSize != 0) return "has odd chunks";
+  for (const GroupId group : layout.groups) {
+    if (!group) return "names no group";
+  }
+  if (inode.is_file() && layout.groups.empty()) return "has no home";
+  return nullptr;
+}
+
 }  // namespace
 
 bool Inode::is_file() const { return S_ISREG(mode); }
 bool Inode::is_directory() const { return S_ISDIR(mode); }
 
 Value encode(const Inode& inode) {
+  DSPM_CHECK(inode.layout.groups.size() <= kMaxGroups && inode.target.size() <= kMaxTarget);
   Writer w;
   w.put(kInodeVersion);
   w.put(inode.mode);
   w.put(inode.uid);
   w.put(inode.gid);
   w.put(inode.nlink);
+  w.put(std::uint32_t{0});  // device number: no special files yet
   w.put(inode.ctime.ns);
   w.put(inode.mtime.ns);
   w.put(std::uint8_t(inode.atime.has_value()));
@@ -68,6 +92,7 @@ Result<Inode> decode_inode(const Value& value, Ino ino, Rev rev) {
   r.get(inode.uid);
   r.get(inode.gid);
   r.get(inode.nlink);
+  const auto rdev = r.get<std::uint32_t>();
   r.get(inode.ctime.ns);
   r.get(inode.mtime.ns);
   const auto has_atime = r.get<std::uint8_t>();
@@ -76,17 +101,20 @@ Result<Inode> decode_inode(const Value& value, Ino ino, Rev rev) {
   r.get(inode.entries);
   r.get(inode.parent);
   r.get(inode.layout.chunk_size);
-  inode.layout.groups.resize(std::min<std::size_t>(r.count(4), kMaxGroups));
+  const std::uint32_t groups = r.count(4);
+  if (groups > kMaxGroups) r.fail();
+  inode.layout.groups.resize(r.ok() ? groups : 0);
   for (GroupId& group : inode.layout.groups) r.get(group);
   inode.target = r.text(kMaxTarget);
   const auto mode = r.get<std::uint8_t>(), policy = r.get<std::uint8_t>(),
              replicas = r.get<std::uint8_t>();
   const auto xattrs = r.get<std::uint32_t>();
-  if (!r.finished() || has_atime > 1 || mode || policy || replicas || xattrs) {
+  const bool reserved = rdev || mode || policy || replicas || xattrs;
+  if (!r.finished() || has_atime > 1 || (!has_atime && atime.ns != 0) || reserved) {
     return Error{Status::corrupt, "inode record " + hex(ino) + " does not decode"};
   }
-  if (inode.is_file() && (inode.layout.groups.empty() || !inode.home())) {
-    return Error{Status::corrupt, "inode record " + hex(ino) + " has no home"};
+  if (const char* fault = fault_of(inode)) {
+    return Error{Status::corrupt, "inode record " + hex(ino) + " " + fault};
   }
   return inode;
 }
@@ -108,8 +136,30 @@ Result<DirEntry> decode_entry(const Value& value) {
   DirEntry entry;
   r.get(entry.ino);
   r.get(entry.type);
-  if (!r.finished() || !entry.ino) return Error{Status::corrupt, "directory entry"};
+  if (!r.finished() || !entry.ino || (entry.type & 07777) != 0 || !known_type(entry.type)) {
+    return Error{Status::corrupt, "directory entry does not decode"};
+  }
   return entry;
+}
+
+WallTime later(WallTime stamp, WallTime old) {
+  constexpr auto kLast = std::numeric_limits<std::int64_t>::max();
+  return std::max(stamp, WallTime{old.ns == kLast ? kLast : old.ns + 1});
+}
+
+Value encode_counter(std::uint64_t next) {
+  Writer w;
+  w.put(next);
+  return value_of(w);
+}
+
+Result<std::uint64_t> decode_counter(const Value& value) {
+  Reader r(bytes_of(value));
+  const auto next = r.get<std::uint64_t>();
+  if (!r.finished() || next <= kRootIno.value) {
+    return Error{Status::corrupt, "the counter of inode numbers does not decode"};
+  }
+  return next;
 }
 
 Result<Value> apply_delta(const Value& value, const Delta& delta) {
@@ -117,9 +167,16 @@ Result<Value> apply_delta(const Value& value, const Delta& delta) {
   if (!read) return read.error();
   Inode inode = *std::move(read);
   if (!inode.is_directory()) return Error{Status::not_directory, "delta of no directory"};
-  inode.entries = std::uint64_t(std::int64_t(inode.entries) + delta.entries);
-  inode.nlink = std::uint32_t(std::int64_t{inode.nlink} + delta.nlink);
-  inode.mtime = inode.ctime = std::max(delta.stamp, WallTime{inode.mtime.ns + 1});
+  std::int64_t entries = 0, nlink = 0;
+  if (__builtin_add_overflow(inode.entries, delta.entries, &entries) || entries < 0 ||
+      __builtin_add_overflow(std::int64_t{inode.nlink}, delta.nlink, &nlink) || nlink < 0 ||
+      nlink > std::numeric_limits<std::uint32_t>::max()) {
+    return Error{Status::corrupt, "a directory's counts leave their range"};
+  }
+  inode.entries = std::uint64_t(entries);
+  inode.nlink = std::uint32_t(nlink);
+  inode.mtime = later(delta.stamp, inode.mtime);
+  inode.ctime = later(delta.stamp, inode.ctime);
   return encode(inode);
 }
 

@@ -5,19 +5,12 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <vector>
 
+#include "namespace/tree/layout.h"
 #include "namespace/tree/name_store.h"
 #include "utils/base/ids.h"
 
 namespace dspm::names {
-
-// [S5] Chunk i of an object lives in groups[hash(ino, i) mod n]. `local`: one group.
-struct Layout {
-  std::uint64_t chunk_size = std::uint64_t{4} << 20;
-  std::vector<GroupId> groups;
-  bool operator==(const Layout&) const = default;
-};
 
 struct Inode {
   Ino ino;
@@ -36,11 +29,12 @@ struct Inode {
   bool is_file() const;
   bool is_directory() const;
   // [S4] The group that keeps the object's size; 0 for anything but files.
-  GroupId home() const { return layout.groups.empty() ? GroupId() : layout.groups.front(); }
+  GroupId home() const { return home_of(layout, ino); }
   bool operator==(const Inode&) const = default;
 };
 
-// Versioned, little endian, bounded; docs/names.md has the layout.
+// Versioned, little endian, bounded; docs/names.md has the layout. What is too long for its limit
+// (target, groups) is the caller's fault and ends the process.
 Value encode(const Inode& inode);
 // Errors: corrupt (names what), foreign (a version that this program does not know).
 Result<Inode> decode_inode(const Value& value, Ino ino, Rev rev);
@@ -49,11 +43,21 @@ Result<Inode> decode_inode(const Value& value, Ino ino, Rev rev);
 struct DirEntry {
   Ino ino;
   std::uint32_t type = 0;  // the S_IFMT bits
+  bool operator==(const DirEntry&) const = default;
 };
 Value encode(const DirEntry& entry);
+// Errors: corrupt, foreign.
 Result<DirEntry> decode_entry(const Value& value);
 
-// [ApplyDelta] for inode records of directories.
+// A time that moves on: max(stamp, old + 1 ns).
+WallTime later(WallTime stamp, WallTime old);
+
+// `cfg/ino`: the first inode number that nobody has taken. Errors: corrupt.
+Value encode_counter(std::uint64_t next);
+Result<std::uint64_t> decode_counter(const Value& value);
+
+// ApplyDelta for inode records of directories. Errors: corrupt (also counts below zero), foreign,
+// not_directory.
 Result<Value> apply_delta(const Value& value, const Delta& delta);
 
 Key inode_key(Ino ino);

@@ -84,7 +84,8 @@ class NameStore {
 
   // All keys as of one moment. Errors: unavailable, closed.
   virtual void get(std::vector<Key> keys, Done<Snapshot> done) = 0;
-  // Entries below `prefix` created after `after`, at most `limit`.
+  // Entries `prefix` + name created after `after`, at most `limit`. A prefix ends in '/', a name
+  // has none.
   virtual void list(Key prefix, Rev after, std::size_t limit, Done<Listing> done) = 0;
   // All or nothing.
   virtual void txn(Txn txn, std::function<void(TxnReply)> done) = 0;

@@ -85,13 +85,12 @@ Result<Txn> build(const RenameRequest& r, const Snapshot& snapshot) {
     append_unlink(txn, seen.replaced, r.stamp);
     --gained;
     if (seen.replaced.is_directory()) --gained_links;
-    // The new entry is a new one: its cursor is the revision that creates it.
-    txn.ops.push_back({Op::Kind::erase, to, {}, {}});
   }
   txn.ops.push_back({Op::Kind::erase, seen.entry->key, {}, {}});
+  // A name that was there keeps its cursor: no listing misses it or gives it twice.
   txn.ops.push_back({Op::Kind::put, to, seen.entry->value, {}});
   Inode moved = seen.child;
-  moved.ctime = std::max(r.stamp, WallTime{moved.ctime.ns + 1});
+  moved.ctime = later(r.stamp, moved.ctime);
   if (directory) moved.parent = r.to_dir;
   txn.ops.push_back({Op::Kind::put, child->key, encode(moved), {}});
   const std::int64_t lost_links = directory ? -1 : 0;
@@ -103,12 +102,21 @@ Result<Txn> build(const RenameRequest& r, const Snapshot& snapshot) {
   }
   if (directory && r.from_dir != r.to_dir) {
     const Entry* lock = snapshot.find(kRenameKey);
-    if ((lock ? lock->rev : 0) != r.checked_at) return Error{Status::busy, "check again"};
+    if (seen.child.ino != r.checked || (lock ? lock->rev : 0) != r.checked_at) {
+      return Error{Status::busy, "another directory moved: check again"};
+    }
     txn.guards.push_back(
         {lock ? Guard::Is::at : Guard::Is::absent, kRenameKey, lock ? lock->rev : 0});
     txn.ops.push_back({Op::Kind::put, kRenameKey, std::to_string(seen.child.ino.value), {}});
   }
   return txn;
+}
+
+// From the beginning, where the check for cycles no longer counts.
+void again(const std::shared_ptr<TreeContext>& context, const RenameRequest& r,
+           Tree::OutcomeDone done) {
+  if (context->options.now() < r.deadline) return start_rename(context, r, std::move(done));
+  done(Error{Status::timed_out, "names: directories keep moving"});
 }
 
 void transact(const std::shared_ptr<TreeContext>& context, const RenameRequest& r,
@@ -121,29 +129,36 @@ void transact(const std::shared_ptr<TreeContext>& context, const RenameRequest& 
   };
   op.build = [r](const Snapshot& seen) { return build(r, seen); };
   op.done = [context, r, done = std::move(done)](Result<Rev> rev) {
-    if (rev.status() == Status::busy) return start_rename(context, r, done);
+    if (rev.status() == Status::busy) return again(context, r, done);
     done(rev ? Outcome(Done{}) : Outcome(rev.error()));
   };
   run(context, std::move(op));
 }
 
-// Climbs from the new parent to the root; a rename that meets the moved directory is refused.
+// Climbs from the new parent to the root; a rename that meets the moved directory is refused. Not
+// one snapshot: `cfg/rename` has not changed if the transaction goes through, so no parent has.
 struct Climb : std::enable_shared_from_this<Climb> {
   std::shared_ptr<TreeContext> context;
   RenameRequest request;
   Tree::OutcomeDone done;
-  Ino moved;
   int steps = 0;
 
   void from(Ino dir) {
-    if (dir == moved) return done(Error{Status::invalid, "a directory cannot move into itself"});
-    if (dir == kRootIno || ++steps > kMaxDepth) return transact(context, request, done);
+    if (dir == request.checked) {
+      return done(Error{Status::invalid, "a directory cannot move into itself"});
+    }
+    if (dir == kRootIno) return transact(context, request, done);
+    if (++steps > kMaxDepth) return done(Error{Status::too_large, "directories too deep"});
     context->store.get({inode_key(dir)}, [self = shared_from_this(), dir](Result<Snapshot> seen) {
       if (self->context->closed) return;
       if (!seen) return self->done(seen.error());
       Result<Inode> inode = read_directory(*seen, dir);
-      if (!inode) return self->done(inode.error());
-      self->from(inode->parent);
+      if (inode) return self->from(inode->parent);
+      // Above the new parent: the way up has moved, and the old one was removed.
+      if (inode.status() == Status::gone && dir != self->request.to_dir) {
+        return again(self->context, self->request, self->done);
+      }
+      self->done(inode.error());
     });
   }
 };
@@ -152,13 +167,15 @@ struct Climb : std::enable_shared_from_this<Climb> {
 
 void start_rename(const std::shared_ptr<TreeContext>& context, RenameRequest request,
                   Tree::OutcomeDone done) {
+  if (request.deadline == kNever) request.deadline = context->deadline();
   if (request.from_dir == request.to_dir) return transact(context, request, std::move(done));
   const Key name = name_key(request.from_dir, request.from);
-  context->store.get({name, kRenameKey}, [context, request, done, name](Result<Snapshot> seen) {
+  const auto seen_name = [context, request, done, name](Result<Snapshot> seen) {
     if (context->closed) return;
     if (!seen) return done(seen.error());
     const Entry* entry = seen->find(name);
-    if (entry == nullptr) return done(Error{Status::no_entry, ""});
+    // Whatever is wrong here the transaction finds out too, and says it properly.
+    if (entry == nullptr) return transact(context, request, done);
     Result<DirEntry> child = decode_entry(entry->value);
     if (!child) return done(child.error());
     if (!S_ISDIR(child->type)) return transact(context, request, done);
@@ -167,10 +184,11 @@ void start_rename(const std::shared_ptr<TreeContext>& context, RenameRequest req
     climb->request = request;
     const Entry* lock = seen->find(kRenameKey);
     climb->request.checked_at = lock ? lock->rev : 0;
+    climb->request.checked = child->ino;
     climb->done = done;
-    climb->moved = child->ino;
     climb->from(request.to_dir);
-  });
+  };
+  context->store.get({name, kRenameKey}, seen_name);
 }
 
 }  // namespace dspm::names

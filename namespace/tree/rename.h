@@ -17,7 +17,10 @@ struct RenameRequest {
   std::string to;
   bool no_replace = false;
   WallTime stamp;
-  // A directory that changes its parent: the revision of `cfg/rename` before the check for cycles.
+  Time deadline = kNever;  // no new attempt after it
+  // Of a directory that changes its parent: what was checked for cycles, and the revision of
+  // `cfg/rename` before the check.
+  Ino checked;
   Rev checked_at = 0;
 };
 

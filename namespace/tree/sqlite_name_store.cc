@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "namespace/cluster/sqlite_db.h"
+#include "utils/base/limits.h"
 
 namespace dspm::names {
 namespace {
@@ -16,12 +17,14 @@ constexpr std::size_t kBatch = 64;  // transactions in one commit of the file
 class SqliteNameStore final : public NameStore {
  public:
   SqliteNameStore(const std::string& file, Post post, ApplyDelta apply_delta)
-      : db_(file), post_(std::move(post)), apply_delta_(apply_delta) {
+      : db_(file, kAnswerTimeout), post_(std::move(post)), apply_delta_(apply_delta) {
     SqliteTransaction t(db_, true);
     db_.run("CREATE TABLE IF NOT EXISTS name_meta(k TEXT PRIMARY KEY, v INT)");
     db_.run(
-        "CREATE TABLE IF NOT EXISTS names(key BLOB PRIMARY KEY, value BLOB, rev INT, created INT)"
-        " WITHOUT ROWID");
+        "CREATE TABLE IF NOT EXISTS names(key BLOB PRIMARY KEY, value BLOB, rev INT, created INT,"
+        " folder BLOB) WITHOUT ROWID");
+    // list() of a large directory page by page, without sorting it each time.
+    db_.run("CREATE INDEX IF NOT EXISTS names_in_order ON names(folder, created)");
     db_.run(
         "CREATE TABLE IF NOT EXISTS name_txns(node INT, incarnation INT, sequence INT, rev INT,"
         " PRIMARY KEY(node, incarnation, sequence)) WITHOUT ROWID");
@@ -53,7 +56,8 @@ class SqliteNameStore final : public NameStore {
     push({[this, id, done = std::move(done)] {
             TxnReply reply;
             try {
-              // Whatever this engine was asked before has ended: what is not there never was.
+              // Whatever this engine was asked before has ended: what is not there never was, and
+              // never will be.
               db_.each(
                   "SELECT rev FROM name_txns WHERE node=? AND incarnation=? AND sequence=?",
                   [&](SqliteDb::Row row) {
@@ -146,16 +150,13 @@ class SqliteNameStore final : public NameStore {
   Listing read_list(const Key& prefix, Rev after, std::size_t limit) {
     Listing out;
     out.rev = Rev(db_.number("SELECT v FROM name_meta WHERE k='rev'"));
-    if (limit == 0) return out;
-    Key end = prefix;
-    end.back() = char(end.back() + 1);
     db_.each(
-        "SELECT key, value, rev, created FROM names WHERE key>=? AND key<? AND created>?"
+        "SELECT key, value, rev, created FROM names WHERE folder=? AND created>?"
         " ORDER BY created LIMIT ?",
         [&](SqliteDb::Row row) {
           out.entries.push_back({row.text(0), row.text(1), Rev(row.number(2)), Rev(row.number(3))});
         },
-        prefix, end, after, std::uint64_t{limit});
+        prefix, after, std::uint64_t{limit});
     return out;
   }
 
@@ -201,9 +202,11 @@ class SqliteNameStore final : public NameStore {
       return reply;
     }
     std::vector<Value> values(txn.ops.size());
+    reply.seen.clear();
     std::map<Key, Value> added;  // two deltas of one directory follow each other
     for (std::size_t i = 0; i < txn.ops.size(); ++i) {
       const Op& op = txn.ops[i];
+      if (op.value.size() > kMaxValue) return {TxnOutcome::refused, 0, {}, "value too large"};
       if (op.kind != Op::Kind::add) continue;
       const std::optional<Entry> entry = find(op.key);
       if (!added.contains(op.key) && !entry) {
@@ -226,17 +229,22 @@ class SqliteNameStore final : public NameStore {
       if (op.kind == Op::Kind::erase) {
         db_.run("DELETE FROM names WHERE key=?", op.key);
       } else {
+        const Key folder = op.key.substr(0, op.key.rfind('/') + 1);
         db_.run(
-            "INSERT INTO names VALUES(?1,?2,?3,?3) ON CONFLICT(key) DO UPDATE SET value=?2, rev=?3",
-            op.key, op.kind == Op::Kind::put ? op.value : values[i], rev);
+            "INSERT INTO names VALUES(?1,?2,?3,?3,?4)"
+            " ON CONFLICT(key) DO UPDATE SET value=?2, rev=?3",
+            op.key, op.kind == Op::Kind::put ? op.value : values[i], rev, folder);
       }
     }
     db_.run("UPDATE name_meta SET v=? WHERE k='rev'", rev);
     if (txn.id.node) {
       db_.run("INSERT OR REPLACE INTO name_txns VALUES(?,?,?,?)", std::uint64_t{txn.id.node.value},
               txn.id.incarnation.value, txn.id.sequence, rev);
-      db_.run("DELETE FROM name_txns WHERE node=? AND (incarnation<? OR sequence<?)",
-              std::uint64_t{txn.id.node.value}, txn.id.incarnation.value, txn.done_below);
+      const std::uint64_t node = txn.id.node.value;
+      db_.run("DELETE FROM name_txns WHERE node=? AND incarnation<?", node,
+              txn.id.incarnation.value);
+      db_.run("DELETE FROM name_txns WHERE node=? AND incarnation=? AND sequence<?", node,
+              txn.id.incarnation.value, txn.done_below);
     }
     return {TxnOutcome::committed, rev, {}, {}};
   }

@@ -43,7 +43,15 @@ Result<Inode> read_directory(const Snapshot& seen, Ino dir) {
   return inode;
 }
 
+// Never inside the call.
+template <class T>
+static void fail(const std::shared_ptr<TreeContext>& context, Error error,
+                 std::function<void(Result<T>)> done) {
+  later_on_loop(context, [error = std::move(error), done = std::move(done)] { done(error); });
+}
+
 struct Tree::Shared : TreeContext {
+  using TreeContext::TreeContext;
   // [10-names] Inode numbers come in batches; what is left at the end of this life is lost.
   std::uint64_t next_ino = 0, end_ino = 0;
   std::deque<std::function<void(Outcome)>> need_ino;
@@ -72,10 +80,15 @@ void Tree::Shared::fetch_inos() {
   op.keys = {kInoCounter};
   op.build = [first](const Snapshot& seen) -> Result<Txn> {
     const Entry* counter = seen.find(kInoCounter);
-    *first = counter ? std::strtoull(counter->value.c_str(), nullptr, 10) : kRootIno.value + 1;
+    *first = kRootIno.value + 1;
+    if (counter) {
+      Result<std::uint64_t> next = decode_counter(counter->value);
+      if (!next) return next.error();
+      *first = *next;
+    }
     Txn txn;
     txn.guards = {counter ? at(*counter) : absent(kInoCounter)};
-    txn.ops = {put(kInoCounter, std::to_string(*first + kInoBatch))};
+    txn.ops = {put(kInoCounter, encode_counter(*first + kInoBatch))};
     return txn;
   };
   op.done = [this, first](Result<Rev> rev) {
@@ -92,38 +105,28 @@ void Tree::Shared::fetch_inos() {
 }
 
 Tree::Tree(NameStore& store, TreeOptions options)
-    : shared_(new Shared{{store, std::move(options)}, 0, 0, {}, false, {}}) {
+    : shared_(std::make_shared<Shared>(store, std::move(options))) {
   shared_->self = shared_;
 }
 
 Tree::~Tree() { shared_->closed = true; }
 
 void Tree::lookup(Ino dir, const std::string& name, InodeDone done) {
-  if (Error bad = check_name(name); bad.status != Status::ok) return done(bad);
-  // The entry first, then entry and record as of one moment.
   auto context = shared_->context();
+  if (Error bad = check_name(name); bad.status != Status::ok) return fail(context, bad, done);
   const Key key = name_key(dir, name);
-  context->store.get({key, inode_key(dir)}, [context, key, dir, done](Result<Snapshot> seen) {
-    if (context->closed) return;
-    if (!seen) return done(seen.error());
-    const Entry* entry = seen->find(key);
-    if (entry == nullptr) {
-      Result<Inode> parent = read_directory(*seen, dir);
-      return done(parent ? Error{Status::no_entry, ""} : parent.error());
-    }
-    Result<DirEntry> child = decode_entry(entry->value);
-    if (!child) return done(child.error());
-    context->store.get({inode_key(child->ino)},
-                       [context, done, ino = child->ino](Result<Snapshot> record) {
-                         if (context->closed) return;
-                         if (!record) return done(record.error());
-                         Result<Inode> inode = read_inode(*record, ino);
-                         if (!inode && inode.status() == Status::gone) {
-                           return done(Error{Status::no_entry, ""});  // unlinked in between
-                         }
-                         done(std::move(inode));
-                       });
-  });
+  const auto more = [key](const Snapshot& seen) { return keys_of_children(seen, {key}); };
+  read_settled(context, {key, inode_key(dir)}, more, context->deadline(),
+               [key, dir, done = std::move(done)](Result<Snapshot> seen) {
+                 if (!seen) return done(seen.error());
+                 Result<Inode> parent = read_directory(*seen, dir);
+                 if (!parent) return done(parent.error());
+                 const Entry* entry = seen->find(key);
+                 if (entry == nullptr) return done(Error{Status::no_entry, ""});
+                 Result<DirEntry> child = decode_entry(entry->value);
+                 if (!child) return done(child.error());
+                 done(read_inode(*seen, child->ino));
+               });
 }
 
 void Tree::get(Ino ino, InodeDone done) {
@@ -136,19 +139,24 @@ void Tree::get(Ino ino, InodeDone done) {
 }
 
 void Tree::create(Ino dir, const std::string& name, const NewInode& fresh, InodeDone done) {
-  if (Error bad = check_name(name); bad.status != Status::ok) return done(bad);
-  shared_->with_ino([this, dir, name, fresh, done](Result<Ino> ino) {
+  Error bad = check_name(name);
+  if (bad.status == Status::ok && !S_ISREG(fresh.mode) && !S_ISDIR(fresh.mode)) {
+    bad = {Status::unsupported, "only files and directories can be made"};
+  }
+  if (bad.status != Status::ok) return fail(shared_->context(), bad, std::move(done));
+  // Called while the tree is there: what waits for numbers ends with it.
+  shared_->with_ino([shared = shared_.get(), dir, name, fresh, done](Result<Ino> ino) {
     if (!ino) return done(ino.error());
     auto made = std::make_shared<Inode>();
     made->ino = *ino;
     Operation op;
     op.keys = {name_key(dir, name), inode_key(dir)};
-    op.build = [=, layout = shared_->options.layout](const Snapshot& seen) -> Result<Txn> {
+    op.build = [=, layout = shared->options.layout](const Snapshot& seen) -> Result<Txn> {
       Result<Inode> parent = read_directory(seen, dir);
       if (!parent) return parent.error();
       if (seen.find(name_key(dir, name))) return Error{Status::exists, ""};
       const bool directory = S_ISDIR(fresh.mode);
-      made->mode = fresh.mode;
+      made->mode = fresh.mode & (S_IFMT | 07777);
       made->uid = fresh.uid;
       made->gid = fresh.gid;
       if (parent->mode & S_ISGID) {  // inherited, as local filesystems do
@@ -166,12 +174,13 @@ void Tree::create(Ino dir, const std::string& name, const NewInode& fresh, Inode
                  add(inode_key(dir), {1, directory ? 1 : 0, fresh.stamp})};
       return txn;
     };
-    op.done = [made, done](Result<Rev> rev) {
+    op.done = [shared, made, key = name_key(dir, name), done](Result<Rev> rev) {
       if (!rev) return done(rev.error());
       made->rev = *rev;
+      shared->learn(key, made->ino);
       done(*made);
     };
-    run(shared_->context(), std::move(op));
+    run(shared->context(), std::move(op));
   });
 }
 
@@ -205,7 +214,7 @@ void append_unlink(Txn& txn, Inode inode, WallTime stamp) {
     return;
   }
   inode.nlink = inode.nlink > 0 ? inode.nlink - 1 : 0;
-  inode.ctime = std::max(stamp, WallTime{inode.ctime.ns + 1});
+  inode.ctime = later(stamp, inode.ctime);
   txn.ops.push_back(put(inode_key(inode.ino), encode(inode)));
   if (inode.nlink == 0) txn.ops.push_back(put(orphan_key(inode.ino), "1"));
 }
@@ -224,7 +233,7 @@ Result<std::vector<Key>> keys_of_children(const Snapshot& seen, const std::vecto
 
 static void remove(const std::shared_ptr<TreeContext>& context, Ino dir, const std::string& name,
                    bool directory, WallTime stamp, Tree::OutcomeDone done) {
-  if (Error bad = check_name(name); bad.status != Status::ok) return done(bad);
+  if (Error bad = check_name(name); bad.status != Status::ok) return fail(context, bad, done);
   Operation op;
   op.keys = {name_key(dir, name), inode_key(dir)};
   op.more = [key = name_key(dir, name)](const Snapshot& seen) {
@@ -246,10 +255,18 @@ void Tree::rmdir(Ino dir, const std::string& name, WallTime stamp, OutcomeDone d
 void Tree::rename(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
                   bool no_replace, WallTime stamp, OutcomeDone done) {
   for (const std::string& name : {from, to}) {
-    if (Error bad = check_name(name); bad.status != Status::ok) return done(bad);
+    if (Error bad = check_name(name); bad.status != Status::ok) {
+      return fail(shared_->context(), bad, std::move(done));
+    }
   }
-  start_rename(shared_->context(), {from_dir, from, to_dir, to, no_replace, stamp},
-               std::move(done));
+  RenameRequest request;
+  request.from_dir = from_dir;
+  request.from = from;
+  request.to_dir = to_dir;
+  request.to = to;
+  request.no_replace = no_replace;
+  request.stamp = stamp;
+  start_rename(shared_->context(), std::move(request), std::move(done));
 }
 
 // ---- attributes, directories
@@ -267,7 +284,7 @@ void Tree::change(Ino ino, const Changes& changes, InodeDone done) {
     if (changes.gid) changed->gid = *changes.gid;
     if (changes.atime) changed->atime = changes.atime;
     if (changes.mtime) changed->mtime = *changes.mtime;
-    changed->ctime = std::max(changes.stamp, WallTime{changed->ctime.ns + 1});
+    changed->ctime = later(changes.stamp, changed->ctime);
     Txn txn;
     txn.guards = {at(*seen.find(inode_key(ino)))};
     txn.ops = {put(inode_key(ino), encode(*changed))};
@@ -305,11 +322,14 @@ void Tree::readdir(Ino dir, Rev after, Rev upto, std::size_t limit,
 }
 
 void Tree::newest(Ino dir, std::function<void(Result<Rev>)> done) {
-  auto context = shared_->context();
-  context->store.list(names_prefix(dir), 0, 0, [context, done](Result<Listing> listing) {
-    if (context->closed) return;
-    if (!listing) return done(listing.error());
-    done(listing->rev);
+  get(dir, [context = shared_->context(), dir, done = std::move(done)](Result<Inode> inode) {
+    if (!inode) return done(inode.error());
+    if (!inode->is_directory()) return done(Error{Status::not_directory, ""});
+    context->store.list(names_prefix(dir), 0, 0, [context, done](Result<Listing> listing) {
+      if (context->closed) return;
+      if (!listing) return done(listing.error());
+      done(listing->rev);
+    });
   });
 }
 
@@ -318,7 +338,7 @@ void Tree::make_root(WallTime stamp, OutcomeDone done) {
   op.keys = {inode_key(kRootIno)};
   op.build = [stamp](const Snapshot& seen) -> Result<Txn> {
     Txn txn;
-    if (seen.find(inode_key(kRootIno))) return txn;  // nothing to do
+    if (seen.find(inode_key(kRootIno))) return txn;  // made already
     Inode root;
     root.ino = root.parent = kRootIno;
     root.mode = S_IFDIR | 0755;

@@ -2,6 +2,7 @@
 // transaction, retried by its loser, bounded. Loop thread; every callback comes later, on the loop.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -58,7 +59,8 @@ class Tree {
   void lookup(Ino dir, const std::string& name, InodeDone done);
   // By number. Errors: gone, never no_entry.
   void get(Ino ino, InodeDone done);
-  // A file or a directory. Errors: exists and those of lookup.
+  // A file or a directory; in a setgid directory it gets that group. Errors: exists, unsupported
+  // (another type) and those of lookup.
   void create(Ino dir, const std::string& name, const NewInode& fresh, InodeDone done);
   // First transaction only: at nlink 0 the object becomes an orphan. Errors: is_directory.
   void unlink(Ino dir, const std::string& name, WallTime stamp, OutcomeDone done);
@@ -67,11 +69,13 @@ class Tree {
   // rename(2), over what is there unless `no_replace`. Errors: invalid (into itself), exists, ….
   void rename(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
               bool no_replace, WallTime stamp, OutcomeDone done);
+  // One transaction; what it made. Errors: gone.
   void change(Ino ino, const Changes& changes, InodeDone done);
-  // Entries with cursor > after and <= upto, ascending, at most `limit`.
+  // Entries with cursor > after and <= upto, ascending, at most `limit`. Of a directory that is
+  // gone: none.
   void readdir(Ino dir, Rev after, Rev upto, std::size_t limit,
                std::function<void(Result<NamedPage>)> done);
-  // The newest revision of a directory's listing: what OPENDIR saw.
+  // The newest revision of a directory's listing: what OPENDIR saw. Errors: gone, not_directory.
   void newest(Ino dir, std::function<void(Result<Rev>)> done);
 
   // Makes the root directory where there is none.
