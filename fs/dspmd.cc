@@ -52,12 +52,13 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   // Under memory pressure its allocations must not wait for write-back that waits for it; threads
   // inherit this [2-kernel rule 14].
-  if (::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) != 0)
-    std::fprintf(stderr, "dspmd: PR_SET_IO_FLUSHER: %s\n", std::strerror(errno));
+  const bool flusher = ::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) == 0;
   const std::string log = config->log;
   dspm::fs::Daemon daemon(std::move(config).value());
   if (dspm::Outcome started = daemon.start(); !started) return complain(started.error().what);
   if (!log.empty() && !log_to(log)) return complain("log '" + log + "': " + std::strerror(errno));
+  if (!flusher)
+    complain("no PR_SET_IO_FLUSHER (CAP_SYS_RESOURCE): may stall where memory is short");
   daemon.run();
   return 0;
 }
