@@ -104,6 +104,8 @@ class Holder {
   bool usable(const Object& object, const ReadInFlight& read, std::size_t i) const;
   void try_answer(Context c, ReadInFlight& read);
   PageRef assemble(const Object& object, const ReadInFlight& read, std::size_t i) const;
+  void given(Context c, PageState& page, const PageRef& bytes, Version version);
+  void drop_tail(Context c, const ReadRequest& request, PageNo first);
   void end_reads(Object& object, const ReadRequest& request);
   // holder_write.cc
   void write(Context c, const WriteRequest& request);

@@ -70,6 +70,7 @@ void Holder::start_read(Context c, ReadInFlight& read) {
     end_reads(c.object, request);
     c.object.reads.erase(request.unique);
     c.out.push_back(KernelAnswer{ReadAnswer{request.unique, {}, 0, 0}});
+    if (!request.direct) drop_tail(c, request, page_of(request.offset));
     return;
   }
   const PageNo first = page_of(request.offset);
@@ -81,6 +82,34 @@ void Holder::start_read(Context c, ReadInFlight& read) {
   read.contains.resize(read.pages.count);
   read.generation.resize(read.pages.count);
   fetch_missing(c, read);
+}
+
+// The kernel keeps pages that a short answer left out, as zeros that no Fetch registered: they are
+// as if given, and dropped again.
+void Holder::drop_tail(Context c, const ReadRequest& request, PageNo first) {
+  const PageNo end(pages_upto(request.offset + request.size));
+  PageRuns runs;
+  for (PageNo p = first; p < end; ++p.value) {
+    PageState& page = c.object.pages[p];
+    if (page.reads > 0) continue;
+    given(c, page, zero_page(), Version());
+    page.bar = true;
+    append_page(runs, p);
+  }
+  for (const PageRun& run : runs) drop_run(c, run);
+}
+
+// [F4] The kernel has been given `bytes` of the page by a READ answer.
+void Holder::given(Context c, PageState& page, const PageRef& bytes, Version version) {
+  page.copy = true;
+  page.version = version;
+  page.second.reset();
+  page.cut = kNoCut;
+  page.uncut.reset();
+  page.poisoned = false;
+  page.count_at_read = c.object.answered_writes;
+  page.twin =
+      c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes) : nullptr;
 }
 
 // One Fetch for each run of pages that are missing [F1].
@@ -186,22 +215,15 @@ void Holder::try_answer(Context c, ReadInFlight& read) {
   for (std::size_t i = 0; i < read.got.size(); ++i) {
     PageRef bytes = assemble(c.object, read, i);
     if (!request.direct) {  // [A13e] a direct READ touches neither twin nor bar
-      PageState& page = c.object.pages[read.got[i]->page];
-      page.copy = true;
-      page.version = read.got[i]->version;
-      page.second.reset();
-      page.cut = kNoCut;
-      page.uncut.reset();
-      page.poisoned = false;
-      page.count_at_read = c.object.answered_writes;
-      page.twin = c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes)
-                                              : nullptr;  // [F4]
+      given(c, c.object.pages[read.got[i]->page], bytes, read.got[i]->version);
     }
     answer.pages.push_back(std::move(bytes));
   }
+  const PageNo end_page = read.pages.end();
   end_reads(c.object, request);
   c.object.reads.erase(request.unique);
   c.out.push_back(KernelAnswer{std::move(answer)});
+  if (!request.direct) drop_tail(c, request, end_page);
 }
 
 }  // namespace dspm::dsm
