@@ -43,7 +43,7 @@ void Holder::learn(Context c, const Header& header, bool own) {
   if (object.frozen) written = std::max(written, object.frozen->stage.write_end());
   if (first || planted(Planted::told_when_learnt)) {
     object.told = std::max({object.told, header.size, written});
-    if (first) object.kernel_size = object.told;
+    if (first) object.kernel_size = object.kernel_high = object.told;
     object.has_told = true;
   }
   if (reset) object.told = std::max(std::min(object.told, header.size), written);
@@ -104,6 +104,7 @@ void Holder::start_push(Context c) {
                   0,  object.told, object.setattr_ctime};
     push.from = kNoCut;
     object.kernel_size = std::min(object.kernel_size, object.told);
+    object.kernel_high = object.told;
     push.ticket = start_job(c, job, std::move(running));
   } else {
     push.version = object.header.version;
@@ -155,6 +156,10 @@ void Holder::finish_push(Context c) {
   if (push.grows && object.header.version == push.version) {
     object.told = std::max(object.told, object.header.size);
     object.kernel_size = std::max(object.kernel_size, object.header.size);
+    if (object.kernel_high > object.told) {  // [2-kernel rule 19] cut and grown in one
+      push.from = std::min(push.from, object.told);
+      push.wanted = true;
+    }
   }
   const GroupView* group = home(object);
   if (object.header_owed && object.header_owed <= push.version && group != nullptr) {
@@ -210,9 +215,17 @@ void Holder::answer_resize(Context c) {
   if (resize.answered) return;
   resize.answered = true;
   ++object.setattrs;
-  object.told = resize.size;  // [1.15] it names its own size
+  // [1.15] It names its own size; but what has been cut since is not told again [1.7].
+  std::uint64_t view = std::max(object.header.size, object.staged.write_end());
+  if (object.frozen) view = std::max(view, object.frozen->stage.write_end());
+  object.told = object.known ? std::min(resize.size, view) : resize.size;
+  if (planted(Planted::truncate_answered_early)) object.told = resize.size;
   object.has_told = true;
-  object.kernel_size = resize.size;
+  if (object.told < resize.size) {
+    object.push.from = std::min(object.push.from, object.told);
+    object.push.wanted = true;
+  }
+  object.kernel_size = object.kernel_high = resize.size;
   if (object.push.phase != Push::Phase::none) object.push.undone = true;
   AttrAnswer answer{resize.unique, resize.size, {}};
   c.out.push_back(KernelAnswer{std::move(answer)});

@@ -16,6 +16,7 @@ void Holder::write(Context c, const WriteRequest& request) {
   object.told = std::max(object.told, end);  // [Z8] the kernel raises its size by itself
   object.has_told = true;
   object.kernel_size = std::max(object.kernel_size, end);
+  object.kernel_high = std::max(object.kernel_high, end);
   PageRuns race;
   for (std::uint64_t at = request.offset; at < end;) {
     const std::size_t in_page = at % kPageSize;

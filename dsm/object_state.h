@@ -104,6 +104,7 @@ struct ObjectState {
   std::uint64_t told = 0;  // size this kernel has been told, own staged write()s over it
   bool has_told = false;
   std::uint64_t kernel_size = 0;  // lowest size the kernel may believe
+  std::uint64_t kernel_high = 0;  // highest; falls by a SETATTR answer or a push that shrinks
   Push push;
   Version header_owed;         // Invalidated of the header is owed up to here; 0 = none
   std::uint32_t setattrs = 0;  // AttrAnswers of SETATTRs whose SetattrAnswered is to come
