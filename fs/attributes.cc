@@ -71,7 +71,8 @@ void Attributes::entry(Unique unique, const names::Inode& inode, EntryThen then)
   acquired_entry(unique, inode, std::move(then));
 }
 
-void Attributes::acquired_entry(Unique unique, const names::Inode& inode, EntryThen then) {
+void Attributes::acquired_entry(Unique unique, const names::Inode& inode, EntryThen then,
+                                std::function<void()> otherwise) {
   fuse_entry_out out{};  // timeouts 0: the next one asks again (10-names)
   out.nodeid = inode.ino.value;
   out.generation = kGenerationOfAll;
@@ -80,11 +81,13 @@ void Attributes::acquired_entry(Unique unique, const names::Inode& inode, EntryT
     return then(out);
   }
   exchange_.ask(unique, dsm::AttrRequest{unique, inode.ino},
-                [this, unique, inode, out, then = std::move(then)](const auto& answer) mutable {
+                [this, unique, inode, out, then = std::move(then),
+                 otherwise = std::move(otherwise)](const auto& answer) mutable {
                   const auto* data = std::get_if<dsm::AttrAnswer>(&answer);
                   if (!data) {
-                    objects_.release(inode.ino, 1);
-                    return exchange_.fail(unique, errno_of(status_of(answer)));
+                    exchange_.fail(unique, errno_of(status_of(answer)));
+                    if (otherwise) otherwise();
+                    return objects_.release(inode.ino, 1);
                   }
                   out.attr = compose(inode, data);
                   set_ctime(out.attr, objects_.ctime_to_name(inode.ino, ctime_of(out.attr)));

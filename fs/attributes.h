@@ -29,8 +29,10 @@ class Attributes {
   // What LOOKUP, CREATE, MKNOD and MKDIR answer about `inode`, which the kernel then knows once
   // more (fs/objects). A failure is answered here; `then` is not called.
   void entry(Unique unique, const names::Inode& inode, EntryThen then);
-  // The same where an Objects::acquire() has been made already.
-  void acquired_entry(Unique unique, const names::Inode& inode, EntryThen then);
+  // The same where an Objects::acquire() has been made already; `otherwise` runs beside a failure's
+  // answer.
+  void acquired_entry(Unique unique, const names::Inode& inode, EntryThen then,
+                      std::function<void()> otherwise = {});
 
  private:
   struct Setattr;

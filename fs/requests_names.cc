@@ -91,17 +91,28 @@ void RequestsNames::answer_created(Unique unique, const names::Inode& inode,
                     objects_.release(inode.ino, 1);
                     return exchange_.fail(unique, errno_of(status));
                   }
-                  attributes_.acquired_entry(
-                      unique, inode, [this, unique, open_flags](const fuse_entry_out& entry) {
-                        struct {
-                          fuse_entry_out entry;
-                          fuse_open_out open;
-                        } out{entry, {}};
-                        out.open.fh = open_flags;
-                        out.open.open_flags = FOPEN_KEEP_CACHE;
-                        exchange_.answer(unique, out);
-                      });
+                  finish_created(unique, inode, open_flags);
                 });
+}
+
+void RequestsNames::finish_created(Unique unique, const names::Inode& inode,
+                                   std::uint32_t open_flags) {
+  attributes_.acquired_entry(
+      unique, inode,
+      [this, unique, open_flags](const fuse_entry_out& entry) {
+        struct {
+          fuse_entry_out entry;
+          fuse_open_out open;
+        } out{entry, {}};
+        out.open.fh = open_flags;
+        out.open.open_flags = FOPEN_KEEP_CACHE;
+        exchange_.answer(unique, out);
+      },
+      // No RELEASE comes for a CREATE that failed.
+      [this, unique, ino = inode.ino, open_flags] {
+        exchange_.ask(unique, dsm::ReleaseRequest{unique, ino, writable(open_flags)},
+                      [](const dsm::KernelAnswer&) {});
+      });
 }
 
 void RequestsNames::create(const Request& request) {

@@ -17,6 +17,7 @@ using boost::asio::local::stream_protocol;
 
 constexpr std::size_t kLongestLine = 256;
 constexpr int kMostSessions = 16;
+constexpr auto kAcceptPause = std::chrono::seconds(1);
 
 std::uint64_t milliseconds_between(Time from, Time to) {
   if (from == Time{} || to < from) return 0;
@@ -191,7 +192,10 @@ Result<std::unique_ptr<StatusServer>> StatusServer::listen(boost::asio::io_conte
 }
 
 StatusServer::StatusServer(boost::asio::io_context& io, std::string path, Answer answer)
-    : path_(std::move(path)), answer_(std::make_shared<Answer>(std::move(answer))), acceptor_(io) {}
+    : path_(std::move(path)),
+      answer_(std::make_shared<Answer>(std::move(answer))),
+      acceptor_(io),
+      again_(io) {}
 
 StatusServer::~StatusServer() {
   // Sessions that are left answer no more than that they are left.
@@ -202,9 +206,17 @@ StatusServer::~StatusServer() {
 void StatusServer::accept() {
   acceptor_.async_accept([this](const auto& error, stream_protocol::socket socket) {
     if (error == boost::asio::error::operation_aborted) return;
-    if (!error && *sessions_ < kMostSessions)
+    if (error) return accept_later();  // out of descriptors, for example
+    if (*sessions_ < kMostSessions)
       std::make_shared<Session>(std::move(socket), answer_, sessions_)->read();
     accept();
+  });
+}
+
+void StatusServer::accept_later() {
+  again_.expires_after(kAcceptPause);
+  again_.async_wait([this](const auto& error) {
+    if (!error) accept();
   });
 }
 

@@ -8,6 +8,7 @@
 // Boost 1.74 uses std::exchange without including it.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/local/stream_protocol.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,11 +40,13 @@ class StatusServer {
   struct Session;
   StatusServer(boost::asio::io_context& io, std::string path, Answer answer);
   void accept();
+  void accept_later();
 
   std::string path_;
   std::shared_ptr<Answer> answer_;
   std::shared_ptr<int> sessions_ = std::make_shared<int>(0);
   boost::asio::local::stream_protocol::acceptor acceptor_;
+  boost::asio::steady_timer again_;
 };
 
 // One group as this node knows it, for `status`.

@@ -29,6 +29,7 @@ TABLE = [
     ("fs/messages*", "fs/messages dsm/ commit/ utils/base/", ""),
     ("fs/loop*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json"),
     ("fs/status*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json"),
+    ("fs/daemon*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json"),
     ("fs/dspmd*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json cli"),
     ("fs/*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse log json"),
     ("dsm/*", "dsm/ utils/base/", ""),
