@@ -48,8 +48,8 @@ std::optional<std::byte> Oracle::new_value(NodeId node, Ino ino, std::uint64_t o
 
 void Oracle::flaw(NodeId node, Ino ino, std::uint64_t offset, const std::string& what) {
   std::ostringstream out;
-  out << "n" << node << " o" << ino << " byte " << offset << " (p" << offset / kPageSize << "): "
-      << what;
+  out << "n" << node << " o" << ino << " byte " << offset << " (p" << offset / kPageSize
+      << "): " << what;
   scheduler_.fail(out.str());
 }
 
@@ -68,7 +68,10 @@ void Oracle::stored(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
   v.is_stored = true;
   v.settled = objects_.at(ino).sizes.size();
   v.generation = generation;
-  v.excused = offset >= told;
+  const auto cut = own_cut(node, ino);  // it may take what is stored while it runs
+  const Object& o = objects_.at(ino);
+  const bool beyond = offset >= std::max(o.size, o.grown_most[node.value]);
+  v.excused = beyond || offset >= told || (cut && offset >= *cut);
   p.own[node.value].newest = std::uint8_t(value);
 }
 
@@ -91,6 +94,14 @@ void Oracle::copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
   Own& own = p.own[node.value];
   own.before = std::exchange(own.newest, std::uint8_t(value));
   own.in_hand = true;
+}
+
+void Oracle::leaked(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) {
+  for (const std::uint64_t offset : places(ino, from, to)) {
+    Place& p = place(ino, offset);
+    const Own& own = p.own[node.value];
+    if (own.in_hand) p.values[own.newest].leaked = true;
+  }
 }
 
 void Oracle::write_returned(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) {
@@ -154,12 +165,13 @@ void Oracle::publish_byte(const commit::Commit& commit, std::uint64_t offset, st
     return flaw(node, ino, offset, "a byte was committed that its node never stored:" + shown);
   const Value& v = p.values[value];
   const std::size_t before = index_of(p, value);
-  if (before != kNone && before >= p.life)
+  // A write() in hand may be seen early, by the write-back of its page, and again when it is done.
+  if (before != kNone && before >= p.life && (!v.leaked || p.published[before].commit == commit.id))
     flaw(node, ino, offset, "a byte was committed twice:" + shown);
   for (const Cut& c : o.cuts)
     if (c.at <= offset && v.settled <= c.record && c.generation > v.generation)
       flaw(node, ino, offset, "stored before a truncation, published after it:" + shown);
-  p.published.push_back({value, o.sizes.size() - 1, {}});
+  p.published.push_back({value, o.sizes.size() - 1, {}, commit.id});
   settle(node, p);
 }
 
@@ -168,7 +180,7 @@ void Oracle::publish_cut(Object& object, std::uint64_t at) {
   object.cuts.push_back({at, object.sizes.size() - 1, object.generation});
   for (auto& grown : object.grown) grown = std::min(grown, at);
   for (auto p = object.places.lower_bound(at); p != object.places.end(); ++p)
-    p->second.published.push_back({0, object.sizes.size() - 1, object.generation});
+    p->second.published.push_back({0, object.sizes.size() - 1, object.generation, {}});
 }
 
 // A truncation that this value's copy had not heard of took it, or may yet.
@@ -210,15 +222,19 @@ void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool throu
   if (at == kNone) {
     const Own& own = p.own[look.node.value];
     const bool mine = v < p.values.size() && p.values[v].node == look.node &&
-                      p.values[v].is_stored && (v == own.newest || v == look.own || v == own.before);
-    if (!mine) return flaw(look.node, look.ino, look.offset, "value from nowhere: " + std::to_string(v));
+                      p.values[v].is_stored &&
+                      (v == own.newest || v == look.own || v == own.before);
+    if (!mine)
+      return flaw(look.node, look.ino, look.offset, "value from nowhere: " + std::to_string(v));
     for (std::size_t i = 1; i <= look.least && i < p.published.size(); i++)
       if (p.published[i].cut > p.values[v].generation)
         return flaw(look.node, look.ino, look.offset,
                     "own byte from before a truncation: " + std::to_string(v));
     return;
   }
-  if (at < look.least)
+  const bool staged_again = v != 0 && p.values[v].leaked && p.values[v].node == look.node &&
+                            v == p.own[look.node.value].newest;
+  if (at < look.least && !staged_again)
     return flaw(look.node, look.ino, look.offset,
                 "stale: " + std::to_string(v) + ", publication " + std::to_string(at) + " of " +
                     std::to_string(p.published.size() - 1) + ", may show no older than " +
@@ -245,7 +261,10 @@ void Oracle::check_sigbus(const Look& look) {
   const std::uint64_t page = look.offset / kPageSize * kPageSize;
   for (std::size_t i = look.least_size; i < o.sizes.size(); i++)
     if (o.sizes[i].size <= page && std::min(look.grown, o.grown[look.node.value]) <= page) return;
-  flaw(look.node, look.ino, look.offset, "SIGBUS below a size that was acknowledged");
+  flaw(look.node, look.ino, look.offset,
+       "SIGBUS below a size that was acknowledged (record " + std::to_string(look.least_size) +
+           " of " + std::to_string(o.sizes.size() - 1) + ", own growth " +
+           std::to_string(look.grown) + ")");
 }
 
 }  // namespace dspm::sim

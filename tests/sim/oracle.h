@@ -37,6 +37,7 @@ class Oracle {
   bool write_in_hand(NodeId node, Ino ino, std::uint64_t offset) const;
   // write(): its bytes are in the cache; from now to `write_returned` loads may see them or not.
   void copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value, Generation generation);
+  void leaked(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to);
   void write_returned(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to);
 
   // ---- loads
@@ -94,10 +95,11 @@ class Oracle {
  private:
   struct Value {
     NodeId node;
-    std::uint64_t order = 0;  // of all stores of the run
+    std::uint64_t order = 0;                    // of all stores of the run
     std::uint64_t settled = ~std::uint64_t{0};  // record count when it was stored, write() returned
     Generation generation;
     bool is_stored = false, excused = false;
+    bool leaked = false;  // of a write(): its page was written back before its own WRITE
   };
   struct Own {  // one node's view of a place
     std::uint8_t newest = 0, before = 0;
@@ -108,6 +110,7 @@ class Oracle {
     std::uint8_t value = 0;
     std::uint64_t record = 0;
     Generation cut;  // not 0: a truncation cleared it
+    CommitId commit;
   };
   struct Place {
     std::vector<Publication> published{{}};
@@ -132,12 +135,12 @@ class Oracle {
     std::uint64_t size = 0;
     Generation generation;
     std::size_t acknowledged = 0;
-    std::vector<std::size_t> least;     // by node: index into sizes
-    std::vector<std::uint64_t> grown;   // by node: end of what its write()s put, uncommitted
+    std::vector<std::size_t> least;         // by node: index into sizes
+    std::vector<std::uint64_t> grown;       // by node: end of what its write()s put, uncommitted
     std::vector<std::uint64_t> grown_most;  // the same, where it may not have heard of a cut
-    std::vector<std::uint64_t> writing;  // by node: end of a write() in hand
+    std::vector<std::uint64_t> writing;     // by node: end of a write() in hand
     std::vector<std::multiset<std::uint64_t>> truncating;  // by node: SETATTR(size)s in hand
-    std::vector<Generation> writing_under;  // known to the node when it began
+    std::vector<Generation> writing_under;                 // known to the node when it began
   };
 
   Place& place(Ino ino, std::uint64_t offset) { return objects_.at(ino).places.at(offset); }

@@ -12,8 +12,8 @@ constexpr std::size_t kNone = ~std::size_t{0};
 
 Oracle::Sync Oracle::sync_begins(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) const {
   const Object& o = objects_.at(ino);
-  Sync sync{.node = node, .ino = ino, .own = {}, .sizes = o.sizes.size(),
-            .grown = o.grown[node.value]};
+  Sync sync{
+      .node = node, .ino = ino, .own = {}, .sizes = o.sizes.size(), .grown = o.grown[node.value]};
   for (auto it = o.places.lower_bound(from); it != o.places.end() && it->first < to; ++it) {
     const Own& own = it->second.own[node.value];
     if (own.newest != 0 && !own.in_hand) sync.own[it->first] = own.newest;
@@ -40,7 +40,8 @@ void Oracle::sync_returned(const Sync& sync) {
       flaw(sync.node, sync.ino, offset,
            "sync returned 0, a byte stored before it is not committed: " + std::to_string(value));
   }
-  // Of the sizes: what this node's records before the sync, or the first that bears the growth, made.
+  // Of the sizes: what this node's records before the sync, or the first that bears the growth,
+  // made.
   for (std::size_t i = o.sizes.size(); i-- > o.acknowledged;) {
     if (o.sizes[i].node != sync.node || i >= sync.sizes || !o.sizes[i].changed) continue;
     o.acknowledged = i;
@@ -97,12 +98,15 @@ std::uint64_t Oracle::foreign_records(NodeId node, Ino ino) const {
 
 Oracle::SizeLook Oracle::size_look(NodeId node, Ino ino) const {
   const Object& o = objects_.at(ino);
-  return {.node = node, .ino = ino, .least = std::max(o.least[node.value], o.acknowledged),
-          .grown = o.grown[node.value], .most = o.grown_most[node.value]};
+  return {.node = node,
+          .ino = ino,
+          .least = std::max(o.least[node.value], o.acknowledged),
+          .grown = o.grown[node.value],
+          .most = o.grown_most[node.value]};
 }
 
-// A size once acknowledged, or later, or what this node's write()s made of it. From now on this node
-// sees the bytes below it.
+// A size once acknowledged, or later, or what this node's write()s made of it. From now on this
+// node sees the bytes below it.
 void Oracle::size_named(const SizeLook& look, std::uint64_t size) {
   Object& o = objects_.at(look.ino);
   scheduler_.say("n", look.node, " stat o", look.ino, ": size ", size);
@@ -134,7 +138,7 @@ void Oracle::home_lost(Ino ino) {
   o.sizes.push_back({});
   for (auto& [offset, p] : o.places) {
     p.life = p.published.size();
-    p.published.push_back({0, o.sizes.size() - 1, {}});
+    p.published.push_back({0, o.sizes.size() - 1, {}, {}});
   }
 }
 

@@ -12,14 +12,22 @@ constexpr std::uint64_t kToEnd = ~std::uint64_t{0};
 Programs::Programs(World& world, const ProgramOptions& options)
     : world_(world), scheduler_(world.scheduler()), oracle_(world.oracle()), options_(options) {
   const auto& o = options_;
-  operations_ = {{o.load, &Programs::load},           {o.store, &Programs::store},
-                 {o.write, &Programs::write_some},    {o.whole, &Programs::write_pages},
-                 {o.direct, &Programs::direct},       {o.sync, &Programs::sync},
-                 {o.range_sync, &Programs::range_sync}, {o.truncate, &Programs::truncate},
-                 {o.append, &Programs::append},       {o.extend, &Programs::extend},
-                 {o.chmod, &Programs::chmod},         {o.stat, &Programs::stat},
-                 {o.reopen, &Programs::reopen},       {o.flusher, &Programs::flusher},
-                 {o.evict, &Programs::evict},         {o.pin, &Programs::pin}};
+  operations_ = {{o.load, &Programs::load},
+                 {o.store, &Programs::store},
+                 {o.write, &Programs::write_some},
+                 {o.whole, &Programs::write_pages},
+                 {o.direct, &Programs::direct},
+                 {o.sync, &Programs::sync},
+                 {o.range_sync, &Programs::range_sync},
+                 {o.truncate, &Programs::truncate},
+                 {o.append, &Programs::append},
+                 {o.extend, &Programs::extend},
+                 {o.chmod, &Programs::chmod},
+                 {o.stat, &Programs::stat},
+                 {o.reopen, &Programs::reopen},
+                 {o.flusher, &Programs::flusher},
+                 {o.evict, &Programs::evict},
+                 {o.pin, &Programs::pin}};
   for (const auto& [weight, operation] : operations_) total_weight_ += weight;
 }
 
@@ -41,9 +49,11 @@ void Programs::prepare(std::size_t object) {
   world_.open(node, ino, true, [=, this] {
     world_.kernel(node).truncate(ino, options_.first_size, [=, this](Status) {
       oracle_.truncate_returned(node, ino, options_.first_size, 0, true);
-      world_.kernel(node).close(ino, true, [](Status) {}, [=, this] {
-        if (world_.life(node) == life) more();
-      });
+      world_.kernel(node).close(
+          ino, true, [](Status) {},
+          [=, this] {
+            if (world_.life(node) == life) more();
+          });
     });
   });
 }
@@ -95,7 +105,9 @@ void Programs::finish(const Handle& thread) {
   if (gone(thread) || scheduler_.below(2)) return;
   for (const auto& [ino, writable] : thread->open) {
     running_++;
-    world_.kernel(thread->node).close(ino, writable, [](Status) {}, [this] { running_--; });
+    world_.kernel(thread->node)
+        .close(
+            ino, writable, [](Status) {}, [this] { running_--; });
   }
 }
 
@@ -196,8 +208,8 @@ void Programs::write_some(const Handle& t, Ino ino) {
   const std::uint64_t at = a_place(ino);
   if (at >= world_.kernel(t->node).size(ino)) return next(t);
   const std::uint64_t size = world_.kernel(t->node).size(ino) - at;
-  write(t, ino, at, std::min<std::uint64_t>(size, 1 + scheduler_.below(scheduler_.below(3) ? 8 : 6000)),
-        false);
+  write(t, ino, at,
+        std::min<std::uint64_t>(size, 1 + scheduler_.below(scheduler_.below(3) ? 8 : 6000)), false);
 }
 
 void Programs::write_pages(const Handle& t, Ino ino) {
@@ -246,8 +258,10 @@ void Programs::sync_range(const Handle& t, Ino ino, std::uint64_t first, std::ui
                                         end == kToEnd ? kToEnd : end * kPageSize);
   world_.kernel(t->node).msync(ino, first, end, [=, this](Status status) {
     if (gone(t)) return next(t);
-    if (status == Status::ok) oracle_.sync_returned(sync);
-    else scheduler_.fail("fsync was answered with an error");
+    if (status == Status::ok)
+      oracle_.sync_returned(sync);
+    else
+      scheduler_.fail("fsync was answered with an error");
     next(t);
   });
 }
@@ -263,15 +277,20 @@ void Programs::reopen(const Handle& t, Ino ino) {
   const bool writable = t->open[ino];
   const auto sync = oracle_.sync_begins(t->node, ino, 0, writable ? kToEnd : 0);
   SimKernel& kernel = world_.kernel(t->node);
-  kernel.close(ino, writable, [=, this](Status status) {
-    if (gone(t) || !writable) return;
-    if (status == Status::ok) oracle_.sync_returned(sync);
-    else scheduler_.fail("close was answered with an error");
-  }, [=, this, &kernel] {
-    t->open.erase(ino);
-    if (!gone(t) && scheduler_.below(2)) kernel.forget(ino);
-    next(t);
-  });
+  kernel.close(
+      ino, writable,
+      [=, this](Status status) {
+        if (gone(t) || !writable) return;
+        if (status == Status::ok)
+          oracle_.sync_returned(sync);
+        else
+          scheduler_.fail("close was answered with an error");
+      },
+      [=, this, &kernel] {
+        t->open.erase(ino);
+        if (!gone(t) && scheduler_.below(2)) kernel.forget(ino);
+        next(t);
+      });
 }
 
 // ---- sizes and attributes
@@ -279,8 +298,8 @@ void Programs::truncate(const Handle& t, Ino ino) {
   if (!t->open[ino]) return stat(t, ino);
   truncates++;
   const std::uint64_t most = world_.pages() * kPageSize;
-  std::uint64_t size = scheduler_.below(4) ? a_place(ino) + scheduler_.below(2)
-                                           : a_page() * kPageSize;
+  std::uint64_t size =
+      scheduler_.below(4) ? a_place(ino) + scheduler_.below(2) : a_page() * kPageSize;
   if (scheduler_.below(3) == 0) size = most - scheduler_.below(3) * 100;
   const bool quiet = world_.quiet(t->node, ino);
   const auto jobs = world_.jobs_issued(t->node, ino);
@@ -298,8 +317,8 @@ void Programs::truncate(const Handle& t, Ino ino) {
 
 void Programs::chmod(const Handle& t, Ino ino) {
   if (scheduler_.below(3)) return world_.kernel(t->node).chmod(ino, then(t));
-  dsm::TimesRequest times{.ino = ino, .times = {.mtime = scheduler_.wall(),
-                                                .ctime = scheduler_.wall()}};
+  dsm::TimesRequest times{.ino = ino,
+                          .times = {.mtime = scheduler_.wall(), .ctime = scheduler_.wall()}};
   world_.kernel(t->node).set_times(ino, times, then(t));
 }
 

@@ -83,6 +83,7 @@ class Ending {
     for_each([this](NodeId n, Ino ino) { open_and_sync(n, ino); });
     if (!wait("a sync at the end does not return")) return;
     // What pins have kept is written and dropped now [N10].
+    world_.settle(std::chrono::milliseconds(1));
     for_each([this](NodeId n, Ino ino) { sync(n, ino); });
     if (!wait("a second sync at the end does not return")) return;
     world_.run_until([this] { return world_.idle(); });
@@ -146,7 +147,8 @@ class Ending {
     for (const bool writable : {false, true}) {
       for (unsigned i = kernel.handles(ino, writable); i > 0; i--) {
         left_++;
-        kernel.close(ino, writable, [](Status) {}, [this] { left_--; });
+        kernel.close(
+            ino, writable, [](Status) {}, [this] { left_--; });
       }
     }
   }
@@ -172,9 +174,8 @@ void disturb(World& world, unsigned cuts, unsigned restarts, std::uint64_t think
     });
   }
   for (unsigned i = 0; i < restarts; i++) {
-    s.after_us(2000 + s.below(think_us * 60), [&world, &s] {
-      world.restart(NodeId(std::uint32_t(1 + s.below(world.nodes()))));
-    });
+    s.after_us(2000 + s.below(think_us * 60),
+               [&world, &s] { world.restart(NodeId(std::uint32_t(1 + s.below(world.nodes())))); });
   }
 }
 
@@ -203,11 +204,17 @@ RunResult run_seed(std::uint64_t seed, bool trace) {
     scheduler.fail("programs do not end:" + waiting);
   }
   if (scheduler.failure().empty()) Ending(world).run();
-  Totals t{.seeds = 1, .bad = !scheduler.failure().empty(), .steps = scheduler.steps(),
-           .commits = world.oracle().commits, .loads = world.oracle().loads,
-           .messages = world.net().messages(), .writes = programs.writes,
-           .syncs = programs.syncs, .truncates = programs.truncates,
-           .refetches = world.refetches(), .rewrites = world.rewrites()};
+  Totals t{.seeds = 1,
+           .bad = !scheduler.failure().empty(),
+           .steps = scheduler.steps(),
+           .commits = world.oracle().commits,
+           .loads = world.oracle().loads,
+           .messages = world.net().messages(),
+           .writes = programs.writes,
+           .syncs = programs.syncs,
+           .truncates = programs.truncates,
+           .refetches = world.refetches(),
+           .rewrites = world.rewrites()};
   return {scheduler.failure(), scheduler.hash(), t};
 }
 

@@ -6,7 +6,8 @@
 namespace dspm::sim {
 
 Scheduler::Scheduler(std::uint64_t seed, bool trace)
-    : now_(Time{} + std::chrono::seconds(1)), state_(seed * 0x9E3779B97F4A7C15ull + 1),
+    : now_(Time{} + std::chrono::seconds(1)),
+      state_(seed * 0x9E3779B97F4A7C15ull + 1),
       trace_(trace) {}
 
 WallTime Scheduler::wall() const {

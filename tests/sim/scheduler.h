@@ -1,5 +1,5 @@
-// One run's clock, chance and queue of what is to happen, ordered by (time, sequence): the same seed
-// gives the same run. Also its verdict (the first violation), its hash and its story.
+// One run's clock, chance and queue of what is to happen, ordered by (time, sequence): the same
+// seed gives the same run. Also its verdict (the first violation), its hash and its story.
 #pragma once
 
 #include <cstdint>

@@ -20,14 +20,16 @@ SimKernel::Inode& SimKernel::inode(Ino ino) {
 
 void SimKernel::send(dsm::KernelEvent event, Answered answered, Bytes payload) {
   const std::uint64_t unique = ++last_unique_;
-  static constexpr const char* kNames[] = {"READ",  "WRITE",          "OPEN",    "RELEASE",
-                                           "FSYNC", "SETATTR(size)",  "SETATTR(times)",
-                                           "attributes", "FORGET", "SETATTR answered"};
+  static constexpr const char* kNames[] = {
+      "READ",          "WRITE",          "OPEN",       "RELEASE", "FSYNC",
+      "SETATTR(size)", "SETATTR(times)", "attributes", "FORGET",  "SETATTR answered"};
   const Ino ino = std::visit([](const auto& e) { return e.ino; }, event);
   const char* name = kNames[event.index()];
-  std::visit([&](auto& e) {
-    if constexpr (requires { e.unique; }) e.unique = Unique(unique);
-  }, event);
+  std::visit(
+      [&](auto& e) {
+        if constexpr (requires { e.unique; }) e.unique = Unique(unique);
+      },
+      event);
   if (answered) pending_.emplace(unique, Pending{ino, name, std::move(answered)});
   to_daemon_(std::move(event), std::move(payload));
 }
@@ -54,6 +56,16 @@ std::string SimKernel::waiting() const {
   std::ostringstream out;
   for (const auto& [unique, p] : pending_)
     out << " n" << node_ << " " << p.what << " o" << p.ino << ";";
+  for (const auto& [ino, i] : inodes_) {
+    if (i.nowrite) out << " k" << node_ << " o" << ino << " nowrite;";
+    for (const auto& [p, g] : i.pages)
+      if (g.busy() || g.writeback)
+        out << " k" << node_ << " o" << ino << " p" << p
+            << (g.locked      ? " locked"
+                : g.writeback ? " under write-back"
+                              : " reading")
+            << ";";
+  }
   return out.str();
 }
 
@@ -94,8 +106,8 @@ void SimKernel::fault(Inode& inode, std::uint64_t page) {
     count++;
   }
   scheduler_.say("k", node_, " READ o", inode.ino, " p", page, "+", count);
-  dsm::ReadRequest read{.ino = inode.ino, .offset = page * kPageSize,
-                        .size = std::uint32_t(count * kPageSize)};
+  dsm::ReadRequest read{
+      .ino = inode.ino, .offset = page * kPageSize, .size = std::uint32_t(count * kPageSize)};
   send(read, [this, &inode, page, count, version = attr_version_](const KernelAnswer& a,
                                                                   Generation known) {
     read_done(inode, page, count, version, a, known);
@@ -122,7 +134,7 @@ void SimKernel::read_done(Inode& inode, std::uint64_t first, std::uint64_t count
   for (std::uint64_t i = 0; i < count; i++) {
     Page& g = inode.pages[first + i];
     g.state = Page::State::cached;
-    g.dirty = g.mapped = g.kept = false;
+    g.dirty = g.mapped = g.kept = g.stored = false;
     g.generation = known;
     const bool given = (i + 1) * kPageSize <= data->size;
     g.bytes = given ? copy_page(*data->pages.at(i)) : new_zero_page();
@@ -153,7 +165,7 @@ void SimKernel::store(Store s, std::function<void(bool)> done) {
     const bool may = s.may(g.generation);
     if (may) {
       g.bytes->data[s.offset % kPageSize] = s.value;
-      g.dirty = g.mapped = true;
+      g.dirty = g.mapped = g.stored = true;
     }
     return done(may);
   }
@@ -168,6 +180,7 @@ void SimKernel::start_write_back(Inode& inode, std::uint64_t first, std::uint64_
     Page& g = inode.pages[p];
     g.dirty = false;
     g.writeback = true;
+    if (g.in_hand > 0 && leaking) leaking(inode.ino, p);
     bytes.insert(bytes.end(), g.bytes->data.begin(), g.bytes->data.end());
   }
   if (inode.nowrite) {
@@ -188,15 +201,18 @@ void SimKernel::send_write_back(Inode& inode, std::uint64_t first, std::uint64_t
   scheduler_.say("k", node_, " WRITE o", inode.ino, " p", first, "+", count, " bytes ",
                  bytes.size());
   inode.writes++;
-  dsm::WriteRequest write{.ino = inode.ino, .offset = from, .mapped = true,
-                          .stamp = scheduler_.wall()};
-  send(write, [this, &inode, first, count](const KernelAnswer& a, Generation) {
-    if (std::get<dsm::PlainAnswer>(a).status != Status::ok)
-      scheduler_.fail("a mapped WRITE was refused [2-kernel rule 2]");
-    inode.writes--;
-    write_back_done(inode, first, count);
-    if (inode.writes == 0 && inode.nowrite_ready) std::exchange(inode.nowrite_ready, nullptr)();
-  }, std::move(bytes));
+  dsm::WriteRequest write{
+      .ino = inode.ino, .offset = from, .mapped = true, .stamp = scheduler_.wall()};
+  send(
+      write,
+      [this, &inode, first, count](const KernelAnswer& a, Generation) {
+        if (std::get<dsm::PlainAnswer>(a).status != Status::ok)
+          scheduler_.fail("a mapped WRITE was refused [2-kernel rule 2]");
+        inode.writes--;
+        write_back_done(inode, first, count);
+        if (inode.writes == 0 && inode.nowrite_ready) std::exchange(inode.nowrite_ready, nullptr)();
+      },
+      std::move(bytes));
 }
 
 void SimKernel::write_back_done(Inode& inode, std::uint64_t first, std::uint64_t count) {
@@ -259,7 +275,7 @@ void SimKernel::evict(Ino ino, std::uint64_t page) {
   Inode& i = inode(ino);
   Page& g = i.pages[page];
   if (g.state != Page::State::cached || g.dirty || g.writeback || g.locked || g.in_hand > 0) return;
-  if (g.pinned) return;
+  if (g.pinned || g.kept) return;
   scheduler_.say("k", node_, " evicts o", ino, " p", page);
   drop(i, page);
 }
@@ -267,7 +283,7 @@ void SimKernel::evict(Ino ino, std::uint64_t page) {
 void SimKernel::drop(Inode& inode, std::uint64_t page) {
   Page& g = inode.pages[page];
   g.state = Page::State::absent;
-  g.dirty = g.mapped = g.kept = g.pinned = false;
+  g.dirty = g.mapped = g.kept = g.pinned = g.stored = false;
   g.bytes.reset();
   wake(g);
 }

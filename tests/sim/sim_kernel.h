@@ -80,7 +80,7 @@ class SimKernel {
   unsigned handles(Ino ino, bool writable) const;
   bool cached(Ino ino, std::uint64_t page) const;
   bool dirty(Ino ino, std::uint64_t page) const;
-  bool kept(Ino ino, std::uint64_t page) const;  // pinned: a notify did not drop it
+  bool kept(Ino ino, std::uint64_t page) const;  // pinned: a notify has not dropped it
   void pin(Ino ino, std::uint64_t page);         // the next notify will find it dirtied by a pin
   std::size_t cached_pages() const;
   bool idle() const { return pending_.empty(); }
@@ -90,6 +90,8 @@ class SimKernel {
   std::uint64_t write_delay_us = 40, apply_delay_us = 60;
   // Ghost: what the daemon knows, for pages that a write() makes without a READ.
   std::function<Generation(Ino)> known_generation;
+  // Ghost: a page is written back with bytes of a write() whose own WRITE is still to come.
+  std::function<void(Ino, std::uint64_t page)> leaking;
 
  private:
   using Answered = std::function<void(const dsm::KernelAnswer&, Generation)>;
@@ -100,7 +102,8 @@ class SimKernel {
     bool dirty = false, writeback = false, locked = false;
     bool mapped = false;  // in a page table: no fault, no look at the size
     bool pinned = false, kept = false;
-    int in_hand = 0;  // write()s that have copied and are not answered
+    bool stored = false;  // by a mapping that is open: a pin may write to it
+    int in_hand = 0;      // write()s that have copied and are not answered
     Generation generation;
     std::vector<Action> waiting;
     bool busy() const { return state == State::reading || locked; }
@@ -108,7 +111,7 @@ class SimKernel {
   struct Inode {
     Ino ino;
     std::uint64_t size = 0;
-    WallTime ctime, last_ctime;  // shown; highest named in an answer
+    WallTime ctime;  // shown
     std::uint64_t attr_version = 0;
     bool locked = false;  // i_rwsem
     std::deque<Action> lock_queue;
@@ -159,7 +162,8 @@ class SimKernel {
   KernelOptions options_;
   ToDaemon to_daemon_;
   std::map<Ino, Inode> inodes_;
-  std::map<Ino, int> lookups_;  // under way: the inode is in use
+  std::map<Ino, WallTime> named_ctimes_;  // highest in an answer
+  std::map<Ino, int> lookups_;            // under way: the inode is in use
   struct Pending {
     Ino ino;
     const char* what;

@@ -62,11 +62,13 @@ void SimKernel::leave(Inode& inode, Walk how, std::uint64_t from, std::uint64_t 
               std::byte{});
     return wake(g);
   }
-  const bool writable = inode.writers > 0;
-  if (how == Walk::drop && writable && (g.pinned || scheduler_.percent(options_.pin_percent))) {
-    scheduler_.say("k", node_, " keeps o", inode.ino, " p", page, ": dirtied by a pin");
+  if (how == Walk::drop && g.stored && (g.pinned || scheduler_.percent(options_.pin_percent))) {
+    scheduler_.say("k", node_, " keeps o", inode.ino, " p", page, ": a pin will dirty it");
     g.pinned = false;
-    g.kept = g.dirty = true;
+    g.kept = true;
+    scheduler_.after_us(300, [this, ino = inode.ino, page] {
+      if (kept(ino, page)) inodes_.at(ino).pages.at(page).dirty = true;
+    });
     return wake(g);
   }
   scheduler_.say("k", node_, " drops o", inode.ino, " p", page);
@@ -110,9 +112,8 @@ void SimKernel::truncate_granted(Inode& inode, std::uint64_t size,
       done(Status::ok);
     };
     if (scheduler_.below(4) == 0) return setattr_answered(inode, attr->size, true, finish);
-    scheduler_.after_us(scheduler_.below(30), [this, &inode, finish] {
-      setattr_attributes(inode, finish, true);
-    });
+    scheduler_.after_us(scheduler_.below(30),
+                        [this, &inode, finish] { setattr_attributes(inode, finish, true); });
   });
 }
 
@@ -120,10 +121,13 @@ void SimKernel::chmod(Ino ino, Action done) {
   Inode& i = inode(ino);
   lock(i, [this, &i, done = std::move(done)] {
     scheduler_.say("k", node_, " SETATTR o", i.ino, " mode");
-    setattr_attributes(i, [this, &i, done] {
-      unlock(i);
-      done();
-    }, false);
+    setattr_attributes(
+        i,
+        [this, &i, done] {
+          unlock(i);
+          done();
+        },
+        false);
   });
 }
 
@@ -134,10 +138,13 @@ void SimKernel::set_times(Ino ino, dsm::TimesRequest request, Action done) {
     send(request, [this, &i, done](const KernelAnswer& a, Generation) {
       if (std::get<dsm::PlainAnswer>(a).status != Status::ok)
         return scheduler_.fail("SETATTR(times) was answered with an error");
-      setattr_attributes(i, [this, &i, done] {
-        unlock(i);
-        done();
-      }, false);
+      setattr_attributes(
+          i,
+          [this, &i, done] {
+            unlock(i);
+            done();
+          },
+          false);
     });
   });
 }
@@ -153,8 +160,9 @@ void SimKernel::setattr_attributes(Inode& inode, Action done, bool truncating) {
 
 // The answer is on its way; the caller's thread applies it later, whatever has happened since.
 void SimKernel::setattr_answered(Inode& inode, std::uint64_t size, bool truncating, Action done) {
-  const WallTime ctime{std::max(scheduler_.wall().ns, inode.last_ctime.ns + 1)};
-  inode.last_ctime = ctime;
+  WallTime& named = named_ctimes_[inode.ino];
+  named.ns = std::max(scheduler_.wall().ns, named.ns + 1);
+  const WallTime ctime = named;
   send(dsm::SetattrAnswered{.ino = inode.ino, .ctime = ctime}, nullptr);
   const auto delay = scheduler_.below(scheduler_.below(8) ? 5 : apply_delay_us);
   scheduler_.after_us(delay, [this, &inode, size, truncating, ctime, done = std::move(done)] {
@@ -212,6 +220,7 @@ void SimKernel::lookup(Ino ino, Action done) {
     if (!fresh) return apply_getattr(i, version, attr->size, done);
     i.ino = ino;
     i.size = attr->size;
+    i.ctime = named_ctimes_[ino];
     i.attr_version = ++attr_version_;
     done();
   });
@@ -219,6 +228,8 @@ void SimKernel::lookup(Ino ino, Action done) {
 
 void SimKernel::open(Ino ino, bool writable, Action done) {
   Inode& i = inode(ino);
+  if (writable && i.writers == 0)
+    for (auto& [p, g] : i.pages) g.stored = false;
   (writable ? i.writers : i.readers)++;
   scheduler_.say("k", node_, " OPEN o", ino, writable ? " to write" : " to read");
   send(dsm::OpenRequest{.ino = ino, .writable = writable},
@@ -297,9 +308,8 @@ void SimKernel::run(const dsm::Job& job, Action done) {
       });
       return;
     case dsm::Job::Kind::shrink:
-      return walk(i, Walk::drop, job.offset, end, [this, job, finish] {
-        stat(job.ino, [finish](std::uint64_t) { finish(); });
-      });
+      return walk(i, Walk::drop, job.offset, end,
+                  [this, job, finish] { stat(job.ino, [finish](std::uint64_t) { finish(); }); });
   }
 }
 

@@ -59,7 +59,7 @@ void SimKernel::write_batch(const std::shared_ptr<WriteCall>& call) {
     if (g.state == Page::State::absent && n == kPageSize) {
       g.state = Page::State::cached;
       g.bytes = new_zero_page();
-      g.dirty = g.mapped = g.kept = false;
+      g.dirty = g.mapped = g.kept = g.stored = false;
       g.generation = known_generation ? known_generation(i.ino) : Generation();
     }
     if (g.state == Page::State::cached) {
@@ -83,11 +83,14 @@ void SimKernel::send_batch(const std::shared_ptr<WriteCall>& call, std::uint64_t
   scheduler_.say("k", node_, " write() WRITE o", call->inode->ino, " ", from, "+", to - from);
   dsm::WriteRequest write{.ino = call->inode->ino, .offset = from, .stamp = scheduler_.wall()};
   const auto first = call->bytes.begin() + std::ptrdiff_t(from - call->offset);
-  send(write, [this, call, from, to](const KernelAnswer& a, Generation) {
-    const Status status = std::get<dsm::PlainAnswer>(a).status;
-    scheduler_.after_us(scheduler_.below(4),
-                        [this, call, from, to, status] { batch_done(call, from, to, status); });
-  }, Bytes(first, first + std::ptrdiff_t(to - from)));
+  send(
+      write,
+      [this, call, from, to](const KernelAnswer& a, Generation) {
+        const Status status = std::get<dsm::PlainAnswer>(a).status;
+        scheduler_.after_us(scheduler_.below(4),
+                            [this, call, from, to, status] { batch_done(call, from, to, status); });
+      },
+      Bytes(first, first + std::ptrdiff_t(to - from)));
 }
 
 void SimKernel::batch_done(const std::shared_ptr<WriteCall>& call, std::uint64_t from,
@@ -122,18 +125,21 @@ void SimKernel::direct_write(Ino ino, std::uint64_t offset, Bytes bytes, Copied 
       copied(offset, bytes.size());
       scheduler_.after_us(scheduler_.below(write_delay_us), [=, this, &i] {
         scheduler_.say("k", node_, " O_DIRECT WRITE o", ino, " ", offset, "+", bytes.size());
-        dsm::WriteRequest write{.ino = ino, .offset = offset, .direct = true,
-                                .stamp = scheduler_.wall()};
-        send(write, [=, this, &i](const KernelAnswer& a, Generation) {
-          const Status status = std::get<dsm::PlainAnswer>(a).status;
-          scheduler_.after_us(scheduler_.below(20), [=, this, &i] {
-            if (status == Status::ok) grown(i, end);
-            walk(i, Walk::drop, offset, end, [=, this, &i] {
-              unlock(i);
-              done(status);
-            });
-          });
-        }, bytes);
+        dsm::WriteRequest write{
+            .ino = ino, .offset = offset, .direct = true, .stamp = scheduler_.wall()};
+        send(
+            write,
+            [=, this, &i](const KernelAnswer& a, Generation) {
+              const Status status = std::get<dsm::PlainAnswer>(a).status;
+              scheduler_.after_us(scheduler_.below(20), [=, this, &i] {
+                if (status == Status::ok) grown(i, end);
+                walk(i, Walk::drop, offset, end, [=, this, &i] {
+                  unlock(i);
+                  done(status);
+                });
+              });
+            },
+            bytes);
       });
     });
   });

@@ -1,5 +1,5 @@
-// Messages between simulated nodes: delay, reordering between kinds, repetition, broken connections.
-// Messages of one kind between two nodes keep their order [M1].
+// Messages between simulated nodes: delay, reordering between kinds, repetition, broken
+// connections. Messages of one kind between two nodes keep their order [M1].
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@
 namespace dspm::sim {
 
 struct NetOptions {
-  unsigned slow_percent = 12;      // how many messages take long
+  unsigned slow_percent = 12;  // how many messages take long
   std::uint64_t fast_us = 30, slow_us = 400;
   unsigned duplicate_percent = 0;
   unsigned encode_percent = 10;  // how many go through encode() and decode()

@@ -7,16 +7,19 @@ namespace dspm::sim {
 using std::chrono::microseconds;
 
 World::World(Scheduler& scheduler, const WorldOptions& options)
-    : scheduler_(scheduler), options_(options), oracle_(scheduler, options.nodes),
-      net_(scheduler, options.net,
-           [this](NodeId from, NodeId to, const fs::Message& m) {
-             scheduler_.say("n", from, " -> n", to, " ", describe(m));
-             step(host(to), fs::FromPeer{from, host(from).incarnation, m});
-           },
-           [this](NodeId a, NodeId b) {
-             step(host(a), fs::PeerUp{b, host(b).incarnation});
-             step(host(b), fs::PeerUp{a, host(a).incarnation});
-           }) {
+    : scheduler_(scheduler),
+      options_(options),
+      oracle_(scheduler, options.nodes),
+      net_(
+          scheduler, options.net,
+          [this](NodeId from, NodeId to, const fs::Message& m) {
+            scheduler_.say("n", from, " -> n", to, " ", describe(m));
+            step(host(to), fs::FromPeer{from, host(from).incarnation, m});
+          },
+          [this](NodeId a, NodeId b) {
+            step(host(a), fs::PeerUp{b, host(b).incarnation});
+            step(host(b), fs::PeerUp{a, host(a).incarnation});
+          }) {
   for (const Ino ino : objects()) oracle_.add_object(ino, options_.pages, options_.offsets);
   for (std::uint32_t n = 1; n <= options_.nodes; n++) {
     auto host = std::make_unique<Host>();
@@ -36,19 +39,22 @@ std::vector<Ino> World::objects() const {
 }
 
 void World::start(Host& host) {
-  fs::NodeOptions node{.self = host.id, .incarnation = host.incarnation,
-                       .own_group = GroupId(host.id.value)};
+  fs::NodeOptions node{
+      .self = host.id, .incarnation = host.incarnation, .own_group = GroupId(host.id.value)};
   node.on_publish = [this](const commit::Commit& c, Version v) { oracle_.published(c, v); };
   host.node = std::make_unique<fs::Node>(node);
   KernelOptions kernel = options_.kernel;
   if (host.id.value <= options_.old_kernels.size())
     kernel.before_6_16 = options_.old_kernels[host.id.value - 1];
-  host.kernel = std::make_unique<SimKernel>(
-      scheduler_, host.id, kernel, [this, &host](dsm::KernelEvent event, Bytes payload) {
-        request(host, std::move(event), std::move(payload));
-      });
+  host.kernel = std::make_unique<SimKernel>(scheduler_, host.id, kernel,
+                                            [this, &host](dsm::KernelEvent event, Bytes payload) {
+                                              request(host, std::move(event), std::move(payload));
+                                            });
   host.kernel->known_generation = [this, id = host.id](Ino ino) {
     return known_generation(id, ino);
+  };
+  host.kernel->leaking = [this, id = host.id](Ino ino, std::uint64_t page) {
+    oracle_.leaked(id, ino, page * kPageSize, (page + 1) * kPageSize);
   };
 }
 
@@ -159,9 +165,8 @@ void World::arm_tick(Host& host) {
 // ---- programs
 void World::open(NodeId node, Ino ino, bool writable, Action done) {
   Host& h = host(node);
-  h.kernel->lookup(ino, [&h, ino, writable, done = std::move(done)] {
-    h.kernel->open(ino, writable, done);
-  });
+  h.kernel->lookup(
+      ino, [&h, ino, writable, done = std::move(done)] { h.kernel->open(ino, writable, done); });
 }
 
 Generation World::known_generation(NodeId node, Ino ino) {

@@ -17,7 +17,7 @@ namespace dspm::sim {
 
 struct WorldOptions {
   unsigned nodes = 3, objects = 3;
-  std::uint64_t pages = 8;  // of each object, at most
+  std::uint64_t pages = 8;                                       // of each object, at most
   std::vector<std::uint32_t> offsets{0, 1, 7, 100, 2048, 4095};  // watched in each page
   KernelOptions kernel;
   std::vector<bool> old_kernels;  // by node: before 6.16
