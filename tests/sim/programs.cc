@@ -302,13 +302,13 @@ void Programs::truncate(const Handle& t, Ino ino) {
       scheduler_.below(4) ? a_place(ino) + scheduler_.below(2) : a_page() * kPageSize;
   if (scheduler_.below(3) == 0) size = most - scheduler_.below(3) * 100;
   const bool quiet = world_.quiet(t->node, ino);
-  const auto jobs = world_.jobs_issued(t->node, ino);
+  const auto jobs = world_.disturbances(t->node, ino);
   const auto records = oracle_.records(ino), foreign = oracle_.foreign_records(t->node, ino);
   oracle_.truncate_begins(t->node, ino, size);
   world_.kernel(t->node).truncate(ino, size, [=, this](Status) {
     if (gone(t)) return next(t);
     // With nothing to invalidate or push here it is answered when all have learnt of it [1.14].
-    const bool everywhere = quiet && jobs == world_.jobs_issued(t->node, ino) &&
+    const bool everywhere = quiet && jobs == world_.disturbances(t->node, ino) &&
                             foreign == oracle_.foreign_records(t->node, ino);
     oracle_.truncate_returned(t->node, ino, size, records, everywhere);
     next(t);

@@ -14,6 +14,7 @@ World::World(Scheduler& scheduler, const WorldOptions& options)
           scheduler, options.net,
           [this](NodeId from, NodeId to, const fs::Message& m) {
             scheduler_.say("n", from, " -> n", to, " ", describe(m));
+            if (const auto* inval = std::get_if<dsm::Inval>(&m)) host(to).invals[inval->ino]++;
             step(host(to), fs::FromPeer{from, host(from).incarnation, m});
           },
           [this](NodeId a, NodeId b) {

@@ -47,7 +47,10 @@ class World {
   std::uint64_t told(NodeId node, Ino ino);
   // No job of the object runs here, and nothing is left to be told.
   bool quiet(NodeId node, Ino ino);
-  std::uint64_t jobs_issued(NodeId node, Ino ino) { return host(node).jobs_issued[ino]; }
+  // What has been asked of its kernel, or of it, about the object: jobs and Invals.
+  std::uint64_t disturbances(NodeId node, Ino ino) {
+    return host(node).jobs_issued[ino] + host(node).invals[ino];
+  }
 
   // A new life of the node: its kernel and its group's bytes are gone.
   void restart(NodeId node);
@@ -72,7 +75,7 @@ class World {
     std::unique_ptr<SimKernel> kernel;
     std::deque<std::pair<dsm::KernelEvent, Bytes>> requests;
     Time last_answer, last_durable, tick_at = kNever;
-    std::map<Ino, std::uint64_t> jobs_issued, jobs_running;
+    std::map<Ino, std::uint64_t> jobs_issued, jobs_running, invals;
   };
   Host& host(NodeId node) { return *hosts_.at(node.value); }
   void start(Host& host);
