@@ -75,6 +75,12 @@ void Directory::announce_pages(Object& object, const Published& record, Announce
     const bool cleared = record.cut_from && offset_of(page) + kPageSize > *record.cut_from;
     for (auto& [node, has] : entry.sharers) {
       if (has >= record.version) continue;
+      // [D2] The truncator's kernel drops what its own SETATTR cut; were it told, its dirty pages
+      // could not come before the answer, and the answer would not wait for anybody else.
+      if (cleared && node == committer && same_life) {
+        has = record.version;
+        continue;
+      }
       if (written != nullptr && !cleared) {
         const bool adopted = written->covered && node == committer && same_life && listed(page);
         if (adopted || exempt(entry, node, has, written->replaced, record.id)) {

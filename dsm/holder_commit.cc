@@ -114,6 +114,14 @@ void Holder::thaw(Context c, const CommitSettled& commit) {
       page.version = commit.version;
     }
   }
+  const bool cut = object.frozen->set_size && object.known &&
+                   commit.header.generation > object.header.generation;
+  if (cut) {  // an answer from before it is not given to the kernel any more [A15]
+    for (auto it = object.pages.lower_bound(page_of(*object.frozen->set_size));
+         it != object.pages.end(); ++it) {
+      it->second.floor = std::max(it->second.floor, commit.version);
+    }
+  }
   object.frozen.reset();
   learn(c, commit.header, true);
 }
