@@ -67,7 +67,7 @@ void Oracle::stored(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
   v.order = ++order_;
   v.is_stored = true;
   v.settled = objects_.at(ino).sizes.size();
-  v.generation = generation;
+  v.generation = v.latest = generation;
   const auto cut = own_cut(node, ino);  // it may take what is stored while it runs
   const Object& o = objects_.at(ino);
   const bool beyond = offset >= std::max(o.size, o.grown_most[node.value]);
@@ -80,7 +80,7 @@ bool Oracle::write_in_hand(NodeId node, Ino ino, std::uint64_t offset) const {
 }
 
 void Oracle::copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
-                    Generation generation) {
+                    Generation generation, std::uint64_t shrinking) {
   Object& o = objects_.at(ino);
   if (o.writing[node.value] == 0) o.writing_under[node.value] = generation;
   o.writing[node.value] = std::max(o.writing[node.value], offset + 1);
@@ -91,6 +91,8 @@ void Oracle::copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
   v.order = ++order_;
   v.is_stored = true;
   v.generation = generation;
+  v.latest = Generation(~std::uint64_t{0});
+  v.excused = offset >= shrinking;
   Own& own = p.own[node.value];
   own.before = std::exchange(own.newest, std::uint8_t(value));
   own.in_hand = true;
@@ -116,6 +118,7 @@ void Oracle::write_returned(NodeId node, Ino ino, std::uint64_t from, std::uint6
     Own& own = p.own[node.value];
     own.in_hand = false;
     p.values[own.newest].settled = o.sizes.size();
+    p.values[own.newest].latest = o.generation;
     settle(node, p);
   }
 }
@@ -227,7 +230,7 @@ void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool throu
     if (!mine)
       return flaw(look.node, look.ino, look.offset, "value from nowhere: " + std::to_string(v));
     for (std::size_t i = 1; i <= look.least && i < p.published.size(); i++)
-      if (p.published[i].cut > p.values[v].generation)
+      if (p.published[i].cut > p.values[v].latest)
         return flaw(look.node, look.ino, look.offset,
                     "own byte from before a truncation: " + std::to_string(v));
     return;

@@ -36,7 +36,8 @@ class Oracle {
               std::uint64_t told);
   bool write_in_hand(NodeId node, Ino ino, std::uint64_t offset) const;
   // write(): its bytes are in the cache; from now to `write_returned` loads may see them or not.
-  void copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value, Generation generation);
+  void copied(NodeId node, Ino ino, std::uint64_t offset, std::byte value, Generation generation,
+              std::uint64_t shrinking);
   void leaked(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to);
   void write_returned(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to);
 
@@ -97,7 +98,8 @@ class Oracle {
     NodeId node;
     std::uint64_t order = 0;                    // of all stores of the run
     std::uint64_t settled = ~std::uint64_t{0};  // record count when it was stored, write() returned
-    Generation generation;
+    Generation generation;  // its node knew at least this one when it was stored
+    Generation latest;      // and at most this one
     bool is_stored = false, excused = false;
     bool leaked = false;  // of a write(): its page was written back before its own WRITE
   };

@@ -151,7 +151,9 @@ void Programs::store(const Handle& t, Ino ino) {
   store.may = [=, this](Generation copy) {
     if (gone(t) || oracle_.write_in_hand(t->node, ino, at)) return false;
     scheduler_.say("n", t->node, " stores ", int(*value), " at o", ino, " ", at);
-    oracle_.stored(t->node, ino, at, *value, copy, world_.told(t->node, ino));
+    const std::uint64_t told = std::min(world_.told(t->node, ino),
+                                        world_.kernel(t->node).shrinking(ino).value_or(kToEnd));
+    oracle_.stored(t->node, ino, at, *value, copy, told);
     return true;
   };
   world_.kernel(t->node).store(store, [=, this](bool) { next(t); });
@@ -183,14 +185,16 @@ void Programs::write(const Handle& t, Ino ino, std::optional<std::uint64_t> offs
     if (at < end && !gone(t)) w->bytes = fill(t->node, ino, at, end - at);
     return w->bytes;
   };
-  const auto copied = [=, this](std::uint64_t at, std::uint64_t n) {
+  const auto copied = [=, this, &kernel](std::uint64_t at, std::uint64_t n) {
     if (gone(t)) return;
     const Generation known = world_.known_generation(t->node, ino);
     scheduler_.say("n", t->node, " write()s o", ino, " ", at, "+", n);
+    // A truncation elsewhere that is just being applied here may take it.
+    const std::uint64_t shrinking = kernel.shrinking(ino).value_or(kToEnd);
     auto places = oracle_.places(ino, at, at + n);
     if (places.empty() || places.back() != at + n - 1) places.push_back(at + n - 1);
     for (const std::uint64_t p : places)
-      oracle_.copied(t->node, ino, p, w->bytes[p - w->offset], known);
+      oracle_.copied(t->node, ino, p, w->bytes[p - w->offset], known, shrinking);
   };
   const auto done = [=, this](Status status) {
     if (status != Status::ok) scheduler_.fail("write() was refused");

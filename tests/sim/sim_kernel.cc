@@ -317,6 +317,12 @@ void SimKernel::pin(Ino ino, std::uint64_t page) {
   if (cached(ino, page)) inode(ino).pages[page].pinned = true;
 }
 
+std::optional<std::uint64_t> SimKernel::shrinking(Ino ino) const {
+  const auto it = inodes_.find(ino);
+  if (it == inodes_.end() || it->second.shrinking.empty()) return std::nullopt;
+  return *it->second.shrinking.begin();
+}
+
 std::size_t SimKernel::cached_pages() const {
   std::size_t n = 0;
   for (const auto& [ino, i] : inodes_)

@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -82,6 +83,8 @@ class SimKernel {
   bool dirty(Ino ino, std::uint64_t page) const;
   bool kept(Ino ino, std::uint64_t page) const;  // pinned: a notify has not dropped it
   void pin(Ino ino, std::uint64_t page);         // the next notify will find it dirtied by a pin
+  // A smaller size is being applied: pages beyond are still to be truncated.
+  std::optional<std::uint64_t> shrinking(Ino ino) const;
   std::size_t cached_pages() const;
   bool idle() const { return pending_.empty(); }
   std::string waiting() const;  // what has not been answered
@@ -120,6 +123,7 @@ class SimKernel {
     Action nowrite_ready;
     int writes = 0;  // mapped WRITEs sent and not answered
     int size_unstable = 0;
+    std::multiset<std::uint64_t> shrinking;
     int users = 0;  // calls under way
     unsigned readers = 0, writers = 0;
     std::map<std::uint64_t, Page> pages;

@@ -205,7 +205,11 @@ void SimKernel::apply_getattr(Inode& inode, std::uint64_t version, std::uint64_t
   const std::uint64_t old = std::exchange(inode.size, size);
   if (old == size) return done();
   scheduler_.say("k", node_, " o", inode.ino, " GETATTR applied: size ", old, " -> ", size);
-  walk(inode, Walk::truncate, size, kToEnd, std::move(done));
+  inode.shrinking.insert(size);
+  walk(inode, Walk::truncate, size, kToEnd, [&inode, size, done = std::move(done)] {
+    inode.shrinking.erase(inode.shrinking.find(size));
+    done();
+  });
 }
 
 void SimKernel::lookup(Ino ino, Action done) {
@@ -308,8 +312,13 @@ void SimKernel::run(const dsm::Job& job, Action done) {
       });
       return;
     case dsm::Job::Kind::shrink:
-      return walk(i, Walk::drop, job.offset, end,
-                  [this, job, finish] { stat(job.ino, [finish](std::uint64_t) { finish(); }); });
+      i.shrinking.insert(job.size);
+      return walk(i, Walk::drop, job.offset, end, [this, &i, job, finish] {
+        stat(job.ino, [&i, job, finish](std::uint64_t) {
+          i.shrinking.erase(i.shrinking.find(job.size));
+          finish();
+        });
+      });
   }
 }
 
