@@ -179,9 +179,10 @@ void Holder::resize_step(Context c) {
   if (!c.object.resize) return;
   Resize& resize = *c.object.resize;
   if (resize.answered || resize.raising || resize.sequence == 0) return;
-  bool held = c.object.header_owed != Version() || c.object.push.phase != Push::Phase::none;
+  // Only what somebody elsewhere waits for counts: drops of this node's own hold up nobody.
+  bool held = c.object.header_owed != Version();
   for (auto it = c.object.pages.begin(); !held && it != c.object.pages.end(); ++it) {
-    held = it->second.bar;
+    held = it->second.bar && it->second.owed;
   }
   const bool early = resize.decided && held;  // [1.14]
   if (resize.done || early || planted(Planted::truncate_answered_early)) {
