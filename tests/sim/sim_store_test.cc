@@ -6,8 +6,10 @@
 #include <memory>
 
 #include "tests/unit/namespace/cluster_store_conformance.h"
+#include "tests/unit/namespace/name_store_calls.h"
 #include "tests/unit/namespace/name_store_conformance.h"
-#include "tests/unit/namespace/tree_suite.h"
+#include "tests/unit/namespace/tree_moves_suite.h"
+#include "tests/unit/namespace/tree_names_suite.h"
 
 namespace dspm::test {
 namespace {
@@ -61,8 +63,10 @@ struct SimStores {
 };
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Sim, NameStoreConformance, SimStores);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sim, NameStoreCalls, SimStores);
 INSTANTIATE_TYPED_TEST_SUITE_P(Sim, ClusterStoreConformance, SimStores);
-INSTANTIATE_TYPED_TEST_SUITE_P(Sim, TreeSuite, SimStores);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sim, TreeNames, SimStores);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sim, TreeMoves, SimStores);
 
 // An operation may fail where the store says "surely not applied"; what it says is always true.
 TEST(SimStores, UnknownOutcomesAreLookedUpBeforeAnythingIsAnswered) {

@@ -175,7 +175,7 @@ TEST(Layout, S5_LocalIsOneGroupSpreadIsAll) {
     ++seen[group.value];
   }
   for (int g = 1; g <= 3; ++g) EXPECT_NEAR(seen[g], 1000, 150);
-  EXPECT_EQ(group_of(spread, Ino(77), 0), GroupId(2)) << "the hash is part of the format";
+  EXPECT_EQ(group_of(spread, Ino(77), 0), GroupId(3)) << "the hash is part of the format";
 }
 
 }  // namespace

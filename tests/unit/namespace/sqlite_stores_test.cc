@@ -2,20 +2,39 @@
 #include "tests/unit/namespace/sqlite_stores.h"
 
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <thread>
 #include <vector>
 
 #include "tests/unit/namespace/cluster_store_conformance.h"
+#include "tests/unit/namespace/name_store_calls.h"
 #include "tests/unit/namespace/name_store_conformance.h"
-#include "tests/unit/namespace/tree_suite.h"
+#include "tests/unit/namespace/tree_moves_suite.h"
+#include "tests/unit/namespace/tree_names_suite.h"
 
 namespace dspm::test {
 namespace {
 
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, NameStoreConformance, SqliteStores);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, NameStoreCalls, SqliteStores);
 INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, ClusterStoreConformance, SqliteStores);
-INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, TreeSuite, SqliteStores);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, TreeNames, SqliteStores);
+INSTANTIATE_TYPED_TEST_SUITE_P(Sqlite, TreeMoves, SqliteStores);
+
+// Not a test: what SqliteStores::dead_session() runs.
+TEST(ChildProcess, DISABLED_Dies) {
+  const char* session = std::getenv("DSPM_TEST_SESSION");
+  if (session == nullptr) GTEST_SKIP();
+  std::istringstream in(session);
+  std::string file, key, value;
+  in >> file >> key >> value;
+  const auto store = *open_sqlite_cluster_store(file);
+  const auto held = *store->session(key, value, 5s);
+  ::raise(SIGKILL);
+}
 
 TEST(SqliteStores, NoUpdateIsLostUnderContention) {
   SqliteStores stores;
