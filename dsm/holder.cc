@@ -168,7 +168,10 @@ void Holder::answer_attrs(Context c) {
       continue;
     }
     if (waiting.request.setattr && !of_resize) ++object.setattrs;
-    c.out.push_back(KernelAnswer{compose(object, waiting)});
+    AttrAnswer answer = compose(object, waiting);
+    const bool shrinking = push.phase == Push::Phase::dropping && !push.grows;
+    if (answer.size < object.kernel_high || shrinking) note_shrink(object, answer.size);
+    c.out.push_back(KernelAnswer{std::move(answer)});
     it = object.attrs.erase(it);
   }
 }

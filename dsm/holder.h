@@ -112,6 +112,8 @@ class Holder {
   void mapped_write(Context c, const WriteRequest& request);
   void mapped_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, WallTime stamp);
   bool written_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, bool direct);
+  static void accept_zeros(PageState& page, std::uint64_t begin, std::size_t at, std::size_t count,
+                           std::uint64_t from);
   void poison(Context c);
   void early_commit(Context c);
   // holder_inval.cc
@@ -125,6 +127,7 @@ class Holder {
   // holder_size.cc
   void learn(Context c, const Header& header, bool own = false);
   void cut_here(Object& object, std::uint64_t cut);
+  void note_shrink(Object& object, std::uint64_t size);
   void want_push(Context c);
   void start_push(Context c);
   void push_job_done(Context c);

@@ -98,6 +98,7 @@ void Holder::submit(Context c) {
       }
     }
   }
+  frozen.unread_copies = change.unread_copies;
   c.out.push_back(SubmitCommit{object.home, frozen.id, std::move(change)});
 }
 
@@ -110,7 +111,12 @@ void Holder::thaw(Context c, const CommitSettled& commit) {
     PageState& page = it->second;
     page.floor = std::max(page.floor, commit.version);
     if (!page.copy) continue;
-    if (page.version == written.replaced || (!page.version && written.covered)) {
+    // A copy of unknown version only if the commit listed it: one that a whole-page write() made
+    // since is known to no directory [D5].
+    const bool listed =
+        std::any_of(object.frozen->unread_copies.begin(), object.frozen->unread_copies.end(),
+                    [&](const PageRun& run) { return run.contains(written.page); });
+    if (page.version ? page.version == written.replaced : written.covered && listed) {
       page.version = commit.version;
     }
   }

@@ -108,8 +108,7 @@ void Holder::given(Context c, PageState& page, const PageRef& bytes, Version ver
   page.uncut.reset();
   page.poisoned = false;
   page.count_at_read = c.object.answered_writes;
-  page.twin =
-      c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes) : nullptr;
+  page.twin = c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes) : nullptr;
 }
 
 // One Fetch for each run of pages that are missing [F1].

@@ -73,6 +73,12 @@ void Holder::cut_here(Object& object, std::uint64_t cut) {
   }
 }
 
+void Holder::note_shrink(Object& object, std::uint64_t size) {
+  const bool same = object.count_at_shrink == object.answered_writes;
+  object.shrunk_to = same ? std::min(object.shrunk_to, size) : size;
+  object.count_at_shrink = object.answered_writes;
+}
+
 void Holder::want_push(Context c) {
   c.object.push.wanted = true;
   start_push(c);
@@ -105,6 +111,7 @@ void Holder::start_push(Context c) {
     push.from = kNoCut;
     object.kernel_size = std::min(object.kernel_size, object.told);
     object.kernel_high = object.told;
+    note_shrink(object, object.told);
     push.ticket = start_job(c, job, std::move(running));
   } else {
     push.version = object.header.version;

@@ -50,6 +50,17 @@ void Holder::write(Context c, const WriteRequest& request) {
   if (object.staged.written_bytes() > kEarlyCommitBytes) early_commit(c);
 }
 
+// The kernel may have zeroed, from `from` on, what a write() had just copied into the page: such
+// zeros are no stores [F6].
+void Holder::accept_zeros(PageState& page, std::uint64_t begin, std::size_t at, std::size_t count,
+                          std::uint64_t from) {
+  const std::size_t first = std::max<std::uint64_t>(at, from > begin ? from - begin : 0);
+  if (first >= at + count) return;
+  if (!page.second) page.second = std::make_unique<PageState::Second>();
+  set_range(page.second->mask, first, at + count - first);
+  std::memset(page.second->bytes.data.data() + first, 0, at + count - first);
+}
+
 // True: rule 8's condition holds, the kernel's page may lack the bytes.
 bool Holder::written_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, bool direct) {
   PageState& page = c.object.pages[number];
@@ -82,7 +93,11 @@ bool Holder::written_page(Context c, PageNo number, std::size_t at, ByteSpan byt
     page.copy = page.whole = true;
     page.poisoned = false;
   }
-  return race && !direct && !planted(Planted::rewrite_race_ignored);
+  const bool cut = !direct && count == c.object.count_at_shrink &&
+                   offset_of(number) + at + bytes.size() > c.object.shrunk_to;
+  if (cut && !race && page.twin)
+    accept_zeros(page, offset_of(number), at, bytes.size(), c.object.shrunk_to);
+  return (race || cut) && !direct && !planted(Planted::rewrite_race_ignored);
 }
 
 void Holder::mapped_write(Context c, const WriteRequest& request) {

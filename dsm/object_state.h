@@ -22,6 +22,7 @@ struct Frozen {
   std::optional<std::uint64_t> set_size;
   std::optional<ExplicitTimes> times;
   std::optional<WallTime> stamp;  // with set_size: when it was asked
+  PageRuns unread_copies;         // as listed in the attempt that was sent [F7]
   bool submitted = false;         // else it waits for the header, whose generation it names
 };
 
@@ -109,6 +110,11 @@ struct ObjectState {
   Version header_owed;         // Invalidated of the header is owed up to here; 0 = none
   std::uint32_t setattrs = 0;  // AttrAnswers of SETATTRs whose SetattrAnswered is to come
   std::optional<WallTime> setattr_ctime;
+
+  // A size below what the kernel may have was named while this many write()s had been answered: the
+  // next one may have copied its bytes into a page that this then cuts (docs/protocol.md).
+  std::uint64_t count_at_shrink = kNoCount;
+  std::uint64_t shrunk_to = kNoCut;
 
   // ---- bytes
   Stage staged;
