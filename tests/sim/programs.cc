@@ -20,6 +20,7 @@ Programs::Programs(World& world, const ProgramOptions& options)
                  {o.sync, &Programs::sync},
                  {o.range_sync, &Programs::range_sync},
                  {o.truncate, &Programs::truncate},
+                 {o.truncate_up, &Programs::truncate_up},
                  {o.append, &Programs::append},
                  {o.extend, &Programs::extend},
                  {o.chmod, &Programs::chmod},
@@ -151,8 +152,8 @@ void Programs::store(const Handle& t, Ino ino) {
   store.may = [=, this](Generation copy) {
     if (gone(t) || oracle_.write_in_hand(t->node, ino, at)) return false;
     scheduler_.say("n", t->node, " stores ", int(*value), " at o", ino, " ", at);
-    const std::uint64_t told = std::min(world_.told(t->node, ino),
-                                        world_.kernel(t->node).shrinking(ino).value_or(kToEnd));
+    const std::uint64_t told =
+        std::min(world_.told(t->node, ino), world_.kernel(t->node).shrinking(ino).value_or(kToEnd));
     oracle_.stored(t->node, ino, at, *value, copy, told);
     return true;
   };
@@ -299,12 +300,24 @@ void Programs::reopen(const Handle& t, Ino ino) {
 
 // ---- sizes and attributes
 void Programs::truncate(const Handle& t, Ino ino) {
-  if (!t->open[ino]) return stat(t, ino);
-  truncates++;
   const std::uint64_t most = world_.pages() * kPageSize;
   std::uint64_t size =
       scheduler_.below(4) ? a_place(ino) + scheduler_.below(2) : a_page() * kPageSize;
   if (scheduler_.below(3) == 0) size = most - scheduler_.below(3) * 100;
+  set_size(t, ino, size);
+}
+
+// Not below what the kernel knows; often to the very size that it, or the home, has.
+void Programs::truncate_up(const Handle& t, Ino ino) {
+  const std::uint64_t most = world_.pages() * kPageSize;
+  const std::uint64_t size =
+      scheduler_.below(2) ? oracle_.final_size(ino) : world_.kernel(t->node).size(ino);
+  set_size(t, ino, std::min(most, size + scheduler_.below(3) * scheduler_.below(5000)));
+}
+
+void Programs::set_size(const Handle& t, Ino ino, std::uint64_t size) {
+  if (!t->open[ino]) return stat(t, ino);
+  truncates++;
   const bool quiet = world_.quiet(t->node, ino);
   const auto jobs = world_.disturbances(t->node, ino);
   const auto records = oracle_.records(ino), foreign = oracle_.foreign_records(t->node, ino);

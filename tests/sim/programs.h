@@ -16,8 +16,8 @@ struct ProgramOptions {
   std::uint64_t think_us = 60, long_think_us = 600;
   // Weights of the operations.
   unsigned load = 30, store = 30, write = 8, whole = 6, direct = 0, sync = 12, range_sync = 3;
-  unsigned truncate = 0, append = 0, extend = 0, chmod = 0, stat = 2, reopen = 3, flusher = 5,
-           evict = 5, pin = 0;
+  unsigned truncate = 0, truncate_up = 0, append = 0, extend = 0, chmod = 0, stat = 2, reopen = 3,
+           flusher = 5, evict = 5, pin = 0;
   bool some_read_only = false;
   std::vector<unsigned> object_weights, page_weights;
   std::uint64_t first_size = 0;  // of each object, made before the programs begin
@@ -60,6 +60,8 @@ class Programs {
   void sync(const Handle& t, Ino ino);
   void range_sync(const Handle& t, Ino ino);
   void truncate(const Handle& t, Ino ino);
+  void truncate_up(const Handle& t, Ino ino);
+  void set_size(const Handle& t, Ino ino, std::uint64_t size);
   void append(const Handle& t, Ino ino);
   void extend(const Handle& t, Ino ino);
   void chmod(const Handle& t, Ino ino);

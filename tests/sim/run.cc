@@ -32,24 +32,25 @@ void plan_world(Scheduler& s, WorldOptions& w) {
   w.net.slow_percent = unsigned(s.below(40));
   w.net.slow_us = 100 + s.below(1500);
   w.net.duplicate_percent = s.below(3) ? 0 : unsigned(s.below(20));
+  for (std::size_t i = 0; i < std::variant_size_v<fs::Message>; i++)
+    w.net.kind_us.push_back(s.below(5) ? 0 : s.below(3000));
+  w.kernel.write_delay_us = s.below(3) ? 40 : 40 + s.below(600);
+  w.kernel.setattr_delay_us = s.below(3) ? 30 : 30 + s.below(800);
   w.durable_us = 5 + s.below(300);
-  w.job_us = 5 + s.below(200);
+  w.job_us = s.below(4) ? 5 + s.below(200) : 5 + s.below(1500);
   w.groups_late = s.below(8) == 0;
 }
 
-void plan_sizes(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
-  p.first_size = w.pages * kPageSize;
-  p.chmod = s.below(3) ? 0 : 3;
-  if (s.below(5) < 2) return;
-  p.truncate = unsigned(1 + s.below(6));
-  p.extend = unsigned(s.below(6));
-  p.append = unsigned(s.below(6));
-  p.stat = unsigned(2 + s.below(8));
-  if (s.below(3) == 0) p.first_size = s.below(w.pages) * kPageSize + s.below(200);
-  p.chmod = unsigned(s.below(6));
+// What a seed is about; the rest is chance.
+enum class Class : unsigned char { broad, tight, direct, sizes, growth, slow };
+
+Class class_of(std::uint64_t seed) {
+  static constexpr Class kClasses[] = {Class::broad,  Class::tight, Class::direct, Class::sizes,
+                                       Class::growth, Class::tight, Class::sizes,  Class::direct};
+  return seed % 24 == 0 ? Class::slow : kClasses[seed % 8];
 }
 
-void plan_programs(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
+void plan_broad(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
   p.threads = unsigned(1 + s.below(3));
   p.operations = unsigned(90 / p.threads);
   p.write = s.below(3) ? unsigned(s.below(14)) : 0;
@@ -60,18 +61,55 @@ void plan_programs(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
   p.evict = unsigned(s.below(12));
   p.reopen = unsigned(s.below(6));
   p.pin = s.below(10) ? 0 : 2;
+  p.chmod = s.below(3) ? 0 : 3;
   p.some_read_only = s.below(4) == 0;
-  if (s.below(6) == 0) {  // slow programs: the five-second rule
+  p.first_size = w.pages * kPageSize;
+}
+
+void plan_sizes(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
+  p.truncate = unsigned(1 + s.below(6));
+  p.extend = unsigned(s.below(6));
+  p.append = unsigned(s.below(6));
+  p.stat = unsigned(2 + s.below(8));
+  p.chmod = unsigned(s.below(6));
+  if (s.below(3) == 0) p.first_size = s.below(w.pages) * kPageSize + s.below(200);
+}
+
+// Files that grow, are followed by others, and have their attributes changed.
+void plan_growth(Scheduler& s, ProgramOptions& p) {
+  p.first_size = s.below(3) * kPageSize + s.below(200);
+  p.append = p.extend = unsigned(3 + s.below(6));
+  p.truncate = s.below(2) ? 1 : 0;
+  p.truncate_up = unsigned(s.below(6));
+  p.stat = p.chmod = unsigned(2 + s.below(8));
+  p.direct = p.whole = 0;
+}
+
+// Most of it happens in few pages of one object.
+void plan_places(Scheduler& s, const WorldOptions& w, ProgramOptions& p, bool tight) {
+  for (unsigned i = 0; i < w.objects; i++) p.object_weights.push_back(1);
+  p.object_weights[s.below(w.objects)] = tight ? 30 : 8;
+  for (unsigned i = 0; i < w.pages; i++) p.page_weights.push_back(1);
+  const auto hot = 1 + s.below(tight ? 2 : 3);
+  for (std::uint64_t i = 0; i < hot; i++) p.page_weights[s.below(w.pages)] += tight ? 60 : 10;
+}
+
+void plan_programs(Scheduler& s, Class what, WorldOptions& w, ProgramOptions& p) {
+  plan_broad(s, w, p);
+  const bool tight = what == Class::tight || what == Class::direct || s.below(3) == 0;
+  plan_places(s, w, p, tight);
+  if (tight) {
+    p.think_us = 15 + s.below(60);
+    p.long_think_us = 10 * p.think_us;
+  }
+  if (what == Class::direct) p.direct = unsigned(10 + s.below(20));
+  if (what == Class::sizes || (what == Class::broad && s.below(2))) plan_sizes(s, w, p);
+  if (what == Class::growth) plan_growth(s, p);
+  if (what == Class::growth || s.below(4) == 0) w.kernel.apply_delay_us = 60 + s.below(1500);
+  if (what == Class::slow) {  // the five-second rule
     p.think_us = 1'000'000;
     p.long_think_us = 8'000'000;
   }
-  // Most of it happens in few pages of few objects.
-  for (unsigned i = 0; i < w.objects; i++) p.object_weights.push_back(i == 0 ? 8 : 1);
-  std::swap(p.object_weights[0], p.object_weights[s.below(w.objects)]);
-  for (unsigned i = 0; i < w.pages; i++) p.page_weights.push_back(1);
-  const auto hot = 1 + s.below(3);
-  for (std::uint64_t i = 0; i < hot; i++) p.page_weights[s.below(w.pages)] += 10;
-  plan_sizes(s, w, p);
 }
 
 // All nodes sync, then every byte is the same on all of them, and nothing is left behind.
@@ -185,7 +223,7 @@ SeedPlan plan(std::uint64_t seed) {
   Scheduler s(seed ^ 0x5EED);
   SeedPlan p;
   plan_world(s, p.world);
-  plan_programs(s, p.world, p.programs);
+  plan_programs(s, class_of(seed), p.world, p.programs);
   p.cuts = s.below(3) ? 0 : unsigned(1 + s.below(5));
   p.restarts = 0;
   return p;

@@ -22,7 +22,10 @@ struct KernelOptions {
   unsigned read_ahead = 1;     // pages of one READ
   unsigned joined_writes = 1;  // contiguous dirty pages of one WRITE
   bool before_6_16 = false;    // a WRITE under way lives in a page of its own: notify passes it
-  unsigned pin_percent = 0;    // how often a page is found pinned and dirtied by a notify [N10]
+  // Between a write()'s copy and its WRITE; before an answer with attributes is applied.
+  std::uint64_t write_delay_us = 40, apply_delay_us = 60;
+  std::uint64_t setattr_delay_us = 30;  // of fs/, between the steps of a SETATTR
+  unsigned pin_percent = 0;  // how often a page is found pinned and dirtied by a notify [N10]
 };
 
 // Bytes of a write() became visible in this node's page cache (or, O_DIRECT, are about to be sent).
@@ -89,8 +92,6 @@ class SimKernel {
   bool idle() const { return pending_.empty(); }
   std::string waiting() const;  // what has not been answered
   std::uint64_t last_unique() const { return last_unique_; }
-  // Length of the delays between the moments of a write() and before a SETATTR answer is applied.
-  std::uint64_t write_delay_us = 40, apply_delay_us = 60;
   // Ghost: what the daemon knows, for pages that a write() makes without a READ.
   std::function<Generation(Ino)> known_generation;
   // Ghost: a page is written back with bytes of a write() whose own WRITE is still to come.

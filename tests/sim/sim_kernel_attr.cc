@@ -112,7 +112,7 @@ void SimKernel::truncate_granted(Inode& inode, std::uint64_t size,
       done(Status::ok);
     };
     if (scheduler_.below(4) == 0) return setattr_answered(inode, attr->size, true, finish);
-    scheduler_.after_us(scheduler_.below(30),
+    scheduler_.after_us(scheduler_.below(options_.setattr_delay_us),
                         [this, &inode, finish] { setattr_attributes(inode, finish, true); });
   });
 }
@@ -164,7 +164,7 @@ void SimKernel::setattr_answered(Inode& inode, std::uint64_t size, bool truncati
   named.ns = std::max(scheduler_.wall().ns, named.ns + 1);
   const WallTime ctime = named;
   send(dsm::SetattrAnswered{.ino = inode.ino, .ctime = ctime}, nullptr);
-  const auto delay = scheduler_.below(scheduler_.below(8) ? 5 : apply_delay_us);
+  const auto delay = scheduler_.below(scheduler_.below(8) ? 5 : options_.apply_delay_us);
   scheduler_.after_us(delay, [this, &inode, size, truncating, ctime, done = std::move(done)] {
     const std::uint64_t old = inode.size;
     scheduler_.say("k", node_, " o", inode.ino, " SETATTR applied: size ", old, " -> ", size);
@@ -188,12 +188,13 @@ void SimKernel::stat(Ino ino, std::function<void(std::uint64_t)> done) {
     const auto* attr = std::get_if<dsm::AttrAnswer>(&a);
     if (attr == nullptr) return scheduler_.fail("GETATTR was answered with an error");
     const std::uint64_t size = attr->size;
-    scheduler_.after_us(scheduler_.below(scheduler_.below(8) ? 3 : apply_delay_us), [=, this, &i] {
-      apply_getattr(i, version, size, [&i, size, done] {
-        i.users--;
-        done(size);
-      });
-    });
+    scheduler_.after_us(scheduler_.below(scheduler_.below(8) ? 3 : options_.apply_delay_us),
+                        [=, this, &i] {
+                          apply_getattr(i, version, size, [&i, size, done] {
+                            i.users--;
+                            done(size);
+                          });
+                        });
   });
 }
 
@@ -251,6 +252,8 @@ void SimKernel::close(Ino ino, bool writable, std::function<void(Status)> flushe
   const Action release = [this, &i, ino, writable, released = std::move(released)] {
     scheduler_.say("k", node_, " RELEASE o", ino);
     (writable ? i.writers : i.readers)--;
+    if (i.writers == 0)  // no mapping is left that a pin could write through
+      for (auto& [p, g] : i.pages) g.stored = g.pinned = false;
     send(dsm::ReleaseRequest{.ino = ino, .writable = writable},
          [released](const KernelAnswer&, Generation) { released(); });
   };

@@ -74,7 +74,7 @@ void SimKernel::write_batch(const std::shared_ptr<WriteCall>& call) {
     call->copy += n;
   }
   const std::uint64_t from = call->at, to = call->copy;
-  scheduler_.after_us(scheduler_.below(write_delay_us),
+  scheduler_.after_us(scheduler_.below(options_.write_delay_us),
                       [this, call, from, to] { send_batch(call, from, to); });
 }
 
@@ -123,7 +123,7 @@ void SimKernel::direct_write(Ino ino, std::uint64_t offset, Bytes bytes, Copied 
   lock(i, [=, this, &i] {
     walk(i, Walk::drop, offset, end, [=, this, &i] {
       copied(offset, bytes.size());
-      scheduler_.after_us(scheduler_.below(write_delay_us), [=, this, &i] {
+      scheduler_.after_us(scheduler_.below(options_.write_delay_us), [=, this, &i] {
         scheduler_.say("k", node_, " O_DIRECT WRITE o", ino, " ", offset, "+", bytes.size());
         dsm::WriteRequest write{
             .ino = ino, .offset = offset, .direct = true, .stamp = scheduler_.wall()};

@@ -35,9 +35,12 @@ void SimNet::send_once(NodeId from, NodeId to, fs::Message message, std::uint64_
   const auto us = 3 + more_us +
                   scheduler_.below(scheduler_.percent(options_.slow_percent) ? options_.slow_us
                                                                              : options_.fast_us);
+  const std::uint64_t kind = message.index() < options_.kind_us.size()
+                                 ? scheduler_.below(options_.kind_us[message.index()])
+                                 : 0;
   Time& last = lanes_[{from, to, message.index()}];
   last = std::max(last + std::chrono::microseconds(1),
-                  scheduler_.now() + std::chrono::microseconds(us));
+                  scheduler_.now() + std::chrono::microseconds(us + kind));
   const Time at = last;
   if (more_us > 0) last = std::min(last, scheduler_.now());  // a repetition delays nobody
   scheduler_.after(at - scheduler_.now(),

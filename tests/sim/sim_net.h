@@ -9,6 +9,7 @@
 #include <string>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "fs/messages.h"
 #include "tests/sim/scheduler.h"
@@ -18,6 +19,7 @@ namespace dspm::sim {
 struct NetOptions {
   unsigned slow_percent = 12;  // how many messages take long
   std::uint64_t fast_us = 30, slow_us = 400;
+  std::vector<std::uint64_t> kind_us;  // more for each kind of message, at most
   unsigned duplicate_percent = 0;
   unsigned encode_percent = 10;  // how many go through encode() and decode()
 };
