@@ -72,7 +72,7 @@ void Holder::kernel(const KernelEvent& event, Time now, HolderEffects& out) {
         }
       },
       event);
-  flush_invalidated(out);
+  finish(std::visit([](const auto& request) { return request.ino; }, event), out);
 }
 
 // The kernel has neither inode nor pages: bars end, and nothing is remembered but what is staged.
@@ -86,7 +86,9 @@ void Holder::forgotten(Ino ino) {
                     !object.header_owed;
   const bool bars = std::any_of(object.pages.begin(), object.pages.end(),
                                 [](const auto& p) { return p.second.bar; });
-  if (idle && !bars) objects_.erase(it);
+  if (!idle || bars) return;
+  busy_.erase(ino);
+  objects_.erase(it);
 }
 
 // ---- OPEN, RELEASE
@@ -150,7 +152,7 @@ void Holder::attr(const Attr& message, Time now, HolderEffects& out) {
   answer_attrs(c);
   start_waiting_reads(c);
   pump(c);
-  flush_invalidated(out);
+  finish(message.ino, out);
 }
 
 // [Z8] What comes while a size is being told is answered after; a SETATTR's answer does not meet a
@@ -242,11 +244,29 @@ void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
   }
   gathered_.clear();
   ask_again(group, now, out);
+  for (const auto& [ino, object] : objects_) finish(ino, out);
 }
 
 void Holder::tick(Time now, HolderEffects& out) {
-  for (auto& [ino, object] : objects_) timeouts(Context{ino, object, now, out});
+  const std::vector<Ino> busy(busy_.begin(), busy_.end());
+  for (const Ino ino : busy) {
+    timeouts(Context{ino, objects_.at(ino), now, out});
+    finish(ino, out);
+  }
+}
+
+// The end of each event of an object: what was gathered leaves; whether time or a peer matters to
+// it.
+void Holder::finish(Ino ino, HolderEffects& out) {
   flush_invalidated(out);
+  const auto it = objects_.find(ino);
+  const bool busy =
+      it != objects_.end() && (waits_for_peer(it->second) || deadline_of(it->second) != kNever);
+  if (busy) {
+    busy_.insert(ino);
+  } else {
+    busy_.erase(ino);
+  }
 }
 
 // [C8] [L9] Nothing waits for ever: EIO, outcome unknown; what is frozen stays and goes on.
@@ -305,36 +325,44 @@ void Holder::timeouts(Context c) {
   }
 }
 
-Time Holder::next_deadline() const {
+Time Holder::deadline_of(const Object& object) {
   Time next = kNever;
   const auto at = [&](Time t) { next = std::min(next, t); };
-  for (const auto& [ino, object] : objects_) {
-    for (const auto& [unique, read] : object.reads) at(read.deadline);
-    for (const auto& [number, waiting] : object.attrs) at(waiting.deadline);
-    for (const CommitWait& wait : object.waits) at(wait.deadline);
-    for (const PendingCommit& pending : object.queue) at(pending.deadline);
-    if (object.resize && !object.resize->answered) at(object.resize->deadline);
-    for (const auto& [ticket, job] : object.jobs) at(job.release);
-    const bool queued =
-        std::any_of(object.queue.begin(), object.queue.end(),
-                    [](const PendingCommit& p) { return p.kind == PendingCommit::Kind::early; });
-    if (object.staged.oldest_write() && !queued) {
-      at(*object.staged.oldest_write() + kEarlyCommitAge);
-    }
-    at(object.twins_until);
+  for (const auto& [unique, read] : object.reads) at(read.deadline);
+  for (const auto& [number, waiting] : object.attrs) at(waiting.deadline);
+  for (const CommitWait& wait : object.waits) at(wait.deadline);
+  for (const PendingCommit& pending : object.queue) at(pending.deadline);
+  if (object.resize && !object.resize->answered) at(object.resize->deadline);
+  for (const auto& [ticket, job] : object.jobs) at(job.release);
+  const bool queued = std::any_of(object.queue.begin(), object.queue.end(), [](const auto& p) {
+    return p.kind == PendingCommit::Kind::early;
+  });
+  if (object.staged.oldest_write() && !queued) {
+    at(*object.staged.oldest_write() + kEarlyCommitAge);
   }
+  at(object.twins_until);
+  return next;
+}
+
+bool Holder::waits_for_peer(const Object& object) {
+  return !object.reads.empty() || !object.attrs.empty() || !object.settling.empty();
+}
+
+Time Holder::next_deadline() const {
+  Time next = kNever;
+  for (const Ino ino : busy_) next = std::min(next, deadline_of(objects_.at(ino)));
   return next;
 }
 
 bool Holder::owed() const {
-  return std::any_of(objects_.begin(), objects_.end(), [](const auto& entry) {
-    return !entry.second.reads.empty() || !entry.second.attrs.empty() ||
-           !entry.second.settling.empty();
-  });
+  return std::any_of(busy_.begin(), busy_.end(),
+                     [&](Ino ino) { return waits_for_peer(objects_.at(ino)); });
 }
 
 void Holder::check_invariants() const {
+  for (const Ino ino : busy_) DSPM_CHECK(objects_.contains(ino), ino);
   for (const auto& [ino, object] : objects_) {
+    DSPM_CHECK(busy_.contains(ino) || deadline_of(object) == kNever, ino);
     for (const auto& [number, page] : object.pages) {
       DSPM_CHECK(!page.owed || page.bar || planted(Planted::bar_ignored), ino, number);
       DSPM_CHECK(!page.bar || object.jobs.contains(page.ticket), ino, number, page.ticket);

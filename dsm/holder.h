@@ -94,6 +94,9 @@ class Holder {
   void forgotten(Ino ino);
   void answer(Context c, Unique unique, Status status = Status::ok);
   void timeouts(Context c);
+  void finish(Ino ino, HolderEffects& out);
+  static Time deadline_of(const Object& object);
+  static bool waits_for_peer(const Object& object);
   const GroupView* home(const Object& object) const { return groups_.find(object.home); }
   // holder_read.cc
   void read(Context c, const ReadRequest& request);
@@ -151,6 +154,7 @@ class Holder {
   std::uint64_t request_ = 0;   // of Fetch and FetchAttr
   std::uint64_t ticket_ = 0;
   std::map<Ino, Object> objects_;
+  std::set<Ino> busy_;  // those that time or a peer's answer matters to; few of many
   // Answers gathered during one event: one Invalidated a version [F8].
   std::map<std::pair<Ino, Version>, PageRuns> gathered_;
   HolderCounters counters_;

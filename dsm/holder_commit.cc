@@ -143,7 +143,7 @@ void Holder::commit_settled(const CommitSettled& commit, Time now, HolderEffects
     object.resize->decided = true;
   }
   pump(c);
-  flush_invalidated(out);
+  finish(commit.ino, out);
 }
 
 // Answers whoever waits for commits that are all Done now.
@@ -194,7 +194,7 @@ void Holder::commit_returned(Ino ino, const CommitId& id, Status reason, const H
     out.push_back(DropCommit{id});
     pump(c);
   }
-  flush_invalidated(out);
+  finish(ino, out);
 }
 
 // [P6] Decided, then lost with the memory of the only member before everybody had seen it.
@@ -211,6 +211,7 @@ void Holder::commit_lost(Ino ino, const CommitId& id, Time now, HolderEffects& o
   });
   for (const Unique unique : told) answer(c, unique, Status::unknown);
   pump(c);
+  finish(ino, out);
 }
 
 }  // namespace dspm::dsm

@@ -99,7 +99,7 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
   if (job.resize && c.object.resize) answer_resize(c);
   resize_step(c);
   pump(c);
-  flush_invalidated(out);
+  finish(done.ino, out);
 }
 
 void Holder::inval(NodeId from, const Inval& message, Time now, HolderEffects& out) {
@@ -144,7 +144,7 @@ void Holder::inval(NodeId from, const Inval& message, Time now, HolderEffects& o
   }
   for (const PageRun& run : drops) drop_run(c, run);
   resize_step(c);
-  flush_invalidated(out);
+  finish(message.ino, out);
 }
 
 }  // namespace dspm::dsm

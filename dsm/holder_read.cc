@@ -151,7 +151,7 @@ void Holder::data(const Data& message, Time now, HolderEffects& out) {
     read.generation[i] = message.generation;
   }
   try_answer(c, read);
-  flush_invalidated(out);
+  finish(message.ino, out);
 }
 
 // [F3] Looked at when the READ is answered, not when Data arrives.
