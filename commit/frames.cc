@@ -28,7 +28,7 @@ void Frames::write_extent(Object& object, const Extent& extent, Version version,
     const PageNo number = page_of(at);
     const std::size_t in_page = at % kPageSize;
     const std::size_t n = std::min<std::uint64_t>(kPageSize - in_page, extent.end() - at);
-    const auto [it, fresh] = object.frames.try_emplace(number, object.cleared, nullptr);
+    const auto [it, fresh] = object.frames.try_emplace(number, Frame{object.cleared, nullptr});
     Frame& frame = it->second;
     if (fresh) {
       frame.bytes = new_zero_page();

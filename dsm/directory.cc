@@ -192,7 +192,8 @@ void Directory::peer_up(NodeId node, Incarnation incarnation, DirectorySends& ou
   const bool new_life = life == lives_.end() || life->second != incarnation;
   const bool first = life == lives_.end();
   lives_[node] = incarnation;
-  for (auto& [ino, object] : table_) {
+  for (auto& [number, object] : table_) {
+    const Ino ino = number;
     std::map<Version, Inval> again;
     const auto inval = [&](Version version) -> Inval& {
       return again.try_emplace(version, Inval{group_, epoch_, ino, version, {}, {}}).first->second;

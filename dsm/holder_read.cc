@@ -13,16 +13,17 @@ std::uint64_t pages_upto(std::uint64_t offset) { return (offset + kPageSize - 1)
 
 // Zeroes [from, end of page) of `page`, which begins at object offset `begin`; copies only if
 // needed.
-void zero_beyond(PageRef& page, std::uint64_t begin, std::uint64_t from) {
-  if (from >= begin + kPageSize) return;
+bool zero_beyond(PageRef& page, std::uint64_t begin, std::uint64_t from) {
+  if (from >= begin + kPageSize) return false;
   const std::size_t at = from > begin ? from - begin : 0;
   const auto& data = page->data;
   if (std::all_of(data.begin() + at, data.end(), [](std::byte b) { return b == std::byte{}; })) {
-    return;
+    return false;
   }
   OwnPage own = copy_page(*page);
   std::memset(own->data.data() + at, 0, kPageSize - at);
   page = std::move(own);
+  return true;
 }
 
 }  // namespace
@@ -187,7 +188,6 @@ PageRef Holder::assemble(const Object& object, const ReadInFlight& read, std::si
     if (object.frozen->set_size) zero_beyond(page, begin, *object.frozen->set_size);  // [1.8]
   }
   lay_over(object.staged);
-  zero_beyond(page, begin, object.told);  // [Z8]
   return page;
 }
 
@@ -213,6 +213,10 @@ void Holder::try_answer(Context c, ReadInFlight& read) {
   answer.size = end > request.offset ? end - request.offset : 0;
   for (std::size_t i = 0; i < read.got.size(); ++i) {
     PageRef bytes = assemble(c.object, read, i);
+    // [Z8] Bytes that this kernel has not been told of: the push that tells them drops the page.
+    if (zero_beyond(bytes, offset_of(read.got[i]->page), c.object.told)) {
+      c.object.push.from = std::min(c.object.push.from, c.object.told);
+    }
     if (!request.direct) {  // [A13e] a direct READ touches neither twin nor bar
       given(c, c.object.pages[read.got[i]->page], bytes, read.got[i]->version);
     }

@@ -203,15 +203,11 @@ void Holder::resize_step(Context c) {
     resize.raising = true;
     RunningJob running;
     running.resize = true;
-    const std::uint64_t beyond = std::max(end, c.object.kernel_size) + kPageSize;
-    start_job(c,
-              Job{{},
-                  c.ino,
-                  Job::Kind::raise_size,
-                  offset_of(page_of(beyond)) + kPageSize,
-                  0,
-                  beyond + 1,
-                  {}},
+    // On a page that this kernel cannot have, and dropping none: neither may meet a dirty page,
+    // whose WRITE waits for this very answer.
+    const std::uint64_t beyond =
+        std::min(std::max(end, c.object.kernel_high) + kPageSize, kMaxObjectSize - 1);
+    start_job(c, Job{{}, c.ino, Job::Kind::raise_size, kMaxObjectSize, 0, beyond + 1, {}},
               std::move(running));
   }
 }

@@ -92,7 +92,9 @@ void Stage::put_back(Stage&& older) {
 
 std::vector<Extent> Stage::extents() const {
   std::vector<Extent> out;
-  for (const auto& [number, page] : pages_) {
+  for (const auto& entry : pages_) {
+    const PageNo number = entry.first;
+    const StagedPage& page = entry.second;
     for_each_run(page.mask, [&](std::size_t first, std::size_t count) {
       const std::uint64_t offset = offset_of(number) + first;
       const std::byte* from = page.bytes.data.data() + first;
