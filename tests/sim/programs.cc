@@ -191,7 +191,9 @@ void Programs::write(const Handle& t, Ino ino, std::optional<std::uint64_t> offs
     const Generation known = world_.known_generation(t->node, ino);
     scheduler_.say("n", t->node, " write()s o", ino, " ", at, "+", n);
     // A truncation elsewhere that is just being applied here may take it.
-    const std::uint64_t shrinking = kernel.shrinking(ino).value_or(kToEnd);
+    // So may a mapped store that races with an O_DIRECT write: undefined, as between threads.
+    const bool races = direct && kernel.dirty(ino, at / kPageSize);
+    const std::uint64_t shrinking = races ? 0 : kernel.shrinking(ino).value_or(kToEnd);
     auto places = oracle_.places(ino, at, at + n);
     if (places.empty() || places.back() != at + n - 1) places.push_back(at + n - 1);
     for (const std::uint64_t p : places)
