@@ -85,7 +85,8 @@ void Holder::submit(Context c) {
   change.ino = c.ino;
   change.generation = object.header.generation;
   change.extents = frozen.stage.extents();
-  if (frozen.stage.write_end() > object.header.size) change.grow_to = frozen.stage.write_end();
+  // [Z4] Also below the size known by now: others may not have been told of it yet [C6].
+  change.grow_to = frozen.stage.write_end();
   change.set_size = frozen.set_size;
   change.believed_size = object.header.size;
   change.times = frozen.times;
