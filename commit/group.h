@@ -66,7 +66,7 @@ class Group final : public PublishedObjects {
     std::uint64_t forgotten_below = 0;
     std::map<std::uint64_t, Outcome> outcomes;  // by sequence
   };
-  // [Z3] Size and generation as of the last ordered record.
+  // [Z2] [Z3] Size and generation as of the last ordered record.
   struct Ordered {
     std::uint64_t size = 0;
     Generation generation;

@@ -65,6 +65,7 @@ struct Node::Machines {
   void deliver(NodeId, const commit::Decided& m) { committer.decided(m, committer_out); }
   void deliver(NodeId, const commit::Done& m) { committer.done(m, committer_out); }
   void deliver(NodeId, const commit::Refused& m) { committer.refused(m, committer_out); }
+  // [F2] Only the open primary answers.
   bool primary_of(GroupId id) const { return group && group->id() == id; }
 
   // ---- messages out
