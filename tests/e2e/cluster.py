@@ -203,6 +203,8 @@ def main(test):
         test()
     except RuntimeError as error:
         check(False, "the test itself", repr(error))
+    for what in _failures:
+        say(f"WRONG: {what}")
     say(f"{os.path.basename(sys.argv[0])}: {len(_failures)} wrong, "
         f"{time.monotonic() - start:.0f} s")
     return 1 if _failures else 0

@@ -32,7 +32,8 @@ def command_lines():
                   ["dev", "up", "--nodes", "1000"], ["dev", "up", "--nodes"], ["dev", "up", "extra"],
                   ["dev", "status", "--nodes", "3"], ["object"], ["status", "extra"],
                   ["status", "--dir", "a", "--socket", "b"], ["dev", "up", "--dir"]):
-        refused([DSPM, *words], "dspm " + " ".join(words), code=2)
+        named = words[-1:] if words[-1].endswith("nonsense") else ()
+        refused([DSPM, *words], "dspm " + " ".join(words), *named, code=2)
     with tempfile.TemporaryDirectory(prefix="dspm-e2e-") as place:
         for words in (["dev", "status"], ["dev", "kill", "1"], ["dev", "down"], ["status"]):
             refused([DSPM, *words, "--dir", place], f"dspm {' '.join(words)} without a cluster",

@@ -10,7 +10,7 @@ from cluster import DSPM, check, cluster, main, run
 
 def in_background(path):
     """stat in a process of its own: on a stopped node's mount it does not come back."""
-    return run(["stat", "-c", "%n", path], 2)
+    return run(["stat", "-c", "%s %Y", path], 2)
 
 
 def shapes(c):

@@ -17,6 +17,14 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// CLI11 misses a subcommand before it says which word it took for none.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const auto strangers = app.remaining(true);
+  if (error.get_exit_code() == int(CLI::ExitCodes::RequiredError) && !strangers.empty())
+    return "unknown argument '" + strangers.front() + "'";
+  return one_line(error.what());
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -34,7 +42,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::CallForAllHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "dspm: %s; see: dspm --help\n", one_line(error.what()).c_str());
+    std::fprintf(stderr, "dspm: %s; see: dspm --help\n", explain(app, error).c_str());
     return 2;
   }
   const auto outcome = chosen();
