@@ -146,7 +146,8 @@ void Oracle::published(const commit::Commit& commit, Version version) {
   o.size = std::max(o.size, change.grow_to);
   o.sizes.push_back({o.size, commit.id.node, std::min(old, o.size), o.size != old});
   for (const Extent& e : change.extents) {
-    if (e.end() > o.size) flaw(commit.id.node, change.ino, e.end(), "committed beyond the size");
+    if (e.end() > o.size && !o.lost)
+      flaw(commit.id.node, change.ino, e.end(), "committed beyond the size");
     for (auto p = o.places.lower_bound(e.offset); p != o.places.end() && p->first < e.end(); ++p)
       publish_byte(commit, p->first, std::uint8_t(e.bytes[p->first - e.offset]));
   }
@@ -188,7 +189,7 @@ void Oracle::publish_cut(Object& object, std::uint64_t at) {
 
 // A truncation that this value's copy had not heard of took it, or may yet.
 bool Oracle::voidable(const Object& object, std::uint64_t offset, const Value& value) const {
-  if (value.excused) return true;
+  if (value.excused || object.lost) return true;
   for (const Cut& c : object.cuts)
     if (c.at <= offset && c.generation > value.generation) return true;
   return false;

@@ -137,6 +137,7 @@ class Oracle {
     std::uint64_t size = 0;
     Generation generation;
     std::size_t acknowledged = 0;
+    bool lost = false;  // its home began anew: what was staged below no size may vanish
     std::vector<std::size_t> least;         // by node: index into sizes
     std::vector<std::uint64_t> grown;       // by node: end of what its write()s put, uncommitted
     std::vector<std::uint64_t> grown_most;  // the same, where it may not have heard of a cut

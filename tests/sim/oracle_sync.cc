@@ -29,7 +29,7 @@ void Oracle::sync_returned(const Sync& sync) {
     Place& p = o.places.at(offset);
     const Value& v = p.values[value];
     std::size_t best = kNone;
-    for (std::size_t i = p.life; i < p.published.size() && best == kNone; i++) {
+    for (std::size_t i = 0; i < p.published.size() && best == kNone; i++) {
       const std::uint8_t other = p.published[i].value;
       if (other != 0 && p.values[other].node == sync.node && p.values[other].order >= v.order)
         best = i;
@@ -133,6 +133,7 @@ void Oracle::size_named(const SizeLook& look, std::uint64_t size) {
 void Oracle::home_lost(Ino ino) {
   Object& o = objects_.at(ino);
   o.size = 0;
+  o.lost = true;
   o.generation = {};
   o.cuts.clear();
   o.sizes.push_back({});

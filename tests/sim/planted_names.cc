@@ -43,13 +43,4 @@ Planted find_planted(const std::string& name) {
   return Planted::none;
 }
 
-const char* scenario_of(Planted bug) {
-  switch (bug) {
-    case Planted::second_outlives:
-      return "scenario Scenario.D7";
-    default:
-      return nullptr;
-  }
-}
-
 }  // namespace dspm::sim

@@ -60,18 +60,40 @@ void Programs::prepare(std::size_t object) {
 }
 
 void Programs::begin() {
+  begun_ = true;
   running_ = 0;
   for (std::uint32_t n = 1; n <= world_.nodes(); n++)
     for (unsigned i = 0; i < options_.threads; i++) spawn(NodeId(n));
 }
 
 void Programs::spawn(NodeId node) {
-  running_++;
   auto thread = std::make_shared<Thread>();
+  threads_.push_back(thread);
   thread->node = node;
   thread->life = world_.life(node);
   thread->left = options_.operations;
+  more(thread, 1);
   next(thread);
+}
+
+void Programs::more(const Handle& thread, int count) {
+  if (gone(thread)) return;  // already counted off
+  thread->running += std::size_t(count);
+  running_ += std::size_t(count);
+}
+
+void Programs::restarted(NodeId node) {
+  for (const Handle& t : threads_) {
+    if (t->node != node) continue;
+    running_ -= std::exchange(t->running, 0);
+  }
+  std::erase_if(threads_, [node](const Handle& t) { return t->node == node; });
+  for (unsigned i = 0; i < options_.threads; i++) spawn(node);
+}
+
+// Where a node has died what waits for it may end with an error.
+void Programs::failed(const std::string& what) {
+  if (!world_.restarted()) scheduler_.fail(what);
 }
 
 Action Programs::then(const Handle& thread) {
@@ -84,7 +106,8 @@ void Programs::next(const Handle& thread) {
 }
 
 void Programs::go(const Handle& thread) {
-  if (gone(thread) || thread->left-- == 0) return finish(thread);
+  if (gone(thread)) return;
+  if (thread->left-- == 0) return finish(thread);
   const Ino ino = world_.objects()[choose(options_.object_weights)];
   if (!thread->open.contains(ino)) {
     const bool writable = !options_.some_read_only || scheduler_.percent(75);
@@ -102,14 +125,14 @@ void Programs::go(const Handle& thread) {
 
 // Half of the threads close what they opened.
 void Programs::finish(const Handle& thread) {
-  running_--;
-  if (gone(thread) || scheduler_.below(2)) return;
+  if (scheduler_.below(2)) return more(thread, -1);
   for (const auto& [ino, writable] : thread->open) {
-    running_++;
+    more(thread, 1);
     world_.kernel(thread->node)
         .close(
-            ino, writable, [](Status) {}, [this] { running_--; });
+            ino, writable, [](Status) {}, [this, thread] { more(thread, -1); });
   }
+  more(thread, -1);
 }
 
 std::uint64_t Programs::choose(const std::vector<unsigned>& weights) {
@@ -268,7 +291,7 @@ void Programs::sync_range(const Handle& t, Ino ino, std::uint64_t first, std::ui
     if (status == Status::ok)
       oracle_.sync_returned(sync);
     else
-      scheduler_.fail("fsync was answered with an error");
+      failed("fsync was answered with an error");
     next(t);
   });
 }
@@ -291,7 +314,7 @@ void Programs::reopen(const Handle& t, Ino ino) {
         if (status == Status::ok)
           oracle_.sync_returned(sync);
         else
-          scheduler_.fail("close was answered with an error");
+          failed("close was answered with an error");
       },
       [=, this, &kernel] {
         t->open.erase(ino);

@@ -27,6 +27,9 @@ class Programs {
  public:
   Programs(World& world, const ProgramOptions& options);
   void start();
+  // The node's programs died with it; others begin.
+  void restarted(NodeId node);
+  bool begun() const { return begun_; }
   bool finished() const { return running_ == 0; }
   std::uint64_t writes = 0, syncs = 0, truncates = 0;
 
@@ -36,6 +39,7 @@ class Programs {
     std::uint64_t life = 0;
     unsigned left = 0;
     std::map<Ino, bool> open;  // writable?
+    std::size_t running = 0;   // itself, and closes it waits for
   };
   using Handle = std::shared_ptr<Thread>;
   using Operation = void (Programs::*)(const Handle&, Ino);
@@ -47,6 +51,8 @@ class Programs {
   void go(const Handle& thread);
   void finish(const Handle& thread);
   Action then(const Handle& thread);
+  void more(const Handle& thread, int count);
+  void failed(const std::string& what);
   bool gone(const Handle& t) const { return world_.life(t->node) != t->life; }
   std::uint64_t choose(const std::vector<unsigned>& weights);
   std::uint64_t a_page();
@@ -85,6 +91,8 @@ class Programs {
   std::vector<std::pair<unsigned, Operation>> operations_;
   unsigned total_weight_ = 0;
   std::size_t running_ = 0;
+  bool begun_ = false;
+  std::vector<Handle> threads_;
 };
 
 }  // namespace dspm::sim

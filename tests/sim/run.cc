@@ -42,12 +42,13 @@ void plan_world(Scheduler& s, WorldOptions& w) {
 }
 
 // What a seed is about; the rest is chance.
-enum class Class : unsigned char { broad, tight, direct, sizes, growth, slow };
+enum class Class : unsigned char { broad, tight, direct, sizes, growth, slow, restarts };
 
 Class class_of(std::uint64_t seed) {
   static constexpr Class kClasses[] = {Class::broad,  Class::tight, Class::direct, Class::sizes,
                                        Class::growth, Class::tight, Class::sizes,  Class::direct};
-  return seed % 24 == 0 ? Class::slow : kClasses[seed % 8];
+  if (seed % 24 == 0) return Class::slow;
+  return seed % 12 == 8 ? Class::restarts : kClasses[seed % 8];
 }
 
 void plan_broad(Scheduler& s, const WorldOptions& w, ProgramOptions& p) {
@@ -203,18 +204,27 @@ class Ending {
   std::size_t left_ = 0;
 };
 
-void disturb(World& world, unsigned cuts, unsigned restarts, std::uint64_t think_us) {
+void restart_after(World& world, Programs& programs, std::uint64_t us) {
+  world.scheduler().after_us(us, [&world, &programs] {
+    if (!programs.begun()) return restart_after(world, programs, 3000);
+    if (programs.finished()) return;
+    const NodeId node(std::uint32_t(1 + world.scheduler().below(world.nodes())));
+    world.restart(node);
+    programs.restarted(node);
+  });
+}
+
+void disturb(World& world, Programs& programs, const SeedPlan& plan) {
   Scheduler& s = world.scheduler();
-  for (unsigned i = 0; i < cuts; i++) {
-    s.after_us(s.below(think_us * 60), [&world, &s] {
+  const std::uint64_t length_us = plan.programs.think_us * 60;
+  for (unsigned i = 0; i < plan.cuts; i++) {
+    s.after_us(s.below(length_us), [&world, &s] {
       const auto a = std::uint32_t(s.below(world.nodes())), b = (a + 1) % world.nodes();
       world.net().cut(NodeId(a + 1), NodeId(b + 1), 1 + s.below(2000));
     });
   }
-  for (unsigned i = 0; i < restarts; i++) {
-    s.after_us(2000 + s.below(think_us * 60),
-               [&world, &s] { world.restart(NodeId(std::uint32_t(1 + s.below(world.nodes())))); });
-  }
+  for (unsigned i = 0; i < plan.restarts; i++)
+    restart_after(world, programs, 3000 + s.below(length_us));
 }
 
 }  // namespace
@@ -225,7 +235,7 @@ SeedPlan plan(std::uint64_t seed) {
   plan_world(s, p.world);
   plan_programs(s, class_of(seed), p.world, p.programs);
   p.cuts = s.below(3) ? 0 : unsigned(1 + s.below(5));
-  p.restarts = 0;
+  p.restarts = class_of(seed) == Class::restarts ? unsigned(1 + s.below(2)) : 0;
   return p;
 }
 
@@ -235,7 +245,7 @@ RunResult run_seed(std::uint64_t seed, bool trace) {
   World world(scheduler, p.world);
   Programs programs(world, p.programs);
   programs.start();
-  disturb(world, p.cuts, p.restarts, p.programs.think_us);
+  disturb(world, programs, p);
   if (!world.run_until([&] { return programs.finished(); })) {
     std::string waiting;
     for (std::uint32_t n = 1; n <= world.nodes(); n++) waiting += world.kernel(NodeId(n)).waiting();

@@ -131,4 +131,16 @@ void run_seeds(std::uint64_t first, std::uint64_t last, const PoolOptions& optio
   }
 }
 
+bool fails_in_child(const std::function<bool()>& holds) {
+  const pid_t pid = fork();
+  DSPM_CHECK(pid >= 0);
+  if (pid == 0) {
+    close(STDERR_FILENO);
+    _exit(holds() ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return !WIFEXITED(status) || WEXITSTATUS(status) != 0;
+}
+
 }  // namespace dspm::sim

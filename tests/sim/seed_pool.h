@@ -27,4 +27,7 @@ struct PoolOptions {
 void run_seeds(std::uint64_t first, std::uint64_t last, const PoolOptions& options,
                const std::function<bool(const SeedOutcome&)>& each);
 
+// Runs `holds` in a process of its own: true where it says false, or panics.
+bool fails_in_child(const std::function<bool()>& holds);
+
 }  // namespace dspm::sim

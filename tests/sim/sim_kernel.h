@@ -24,6 +24,7 @@ struct KernelOptions {
   bool before_6_16 = false;    // a WRITE under way lives in a page of its own: notify passes it
   // Between a write()'s copy and its WRITE; before an answer with attributes is applied.
   std::uint64_t write_delay_us = 40, apply_delay_us = 60;
+  unsigned late_percent = 12;           // how many of these answers take that long
   std::uint64_t setattr_delay_us = 30;  // of fs/, between the steps of a SETATTR
   unsigned pin_percent = 0;  // how often a page is found pinned and dirtied by a notify [N10]
 };

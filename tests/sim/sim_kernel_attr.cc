@@ -164,7 +164,8 @@ void SimKernel::setattr_answered(Inode& inode, std::uint64_t size, bool truncati
   named.ns = std::max(scheduler_.wall().ns, named.ns + 1);
   const WallTime ctime = named;
   send(dsm::SetattrAnswered{.ino = inode.ino, .ctime = ctime}, nullptr);
-  const auto delay = scheduler_.below(scheduler_.below(8) ? 5 : options_.apply_delay_us);
+  const auto delay =
+      scheduler_.below(scheduler_.percent(options_.late_percent) ? options_.apply_delay_us : 5);
   scheduler_.after_us(delay, [this, &inode, size, truncating, ctime, done = std::move(done)] {
     const std::uint64_t old = inode.size;
     scheduler_.say("k", node_, " o", inode.ino, " SETATTR applied: size ", old, " -> ", size);
@@ -188,13 +189,14 @@ void SimKernel::stat(Ino ino, std::function<void(std::uint64_t)> done) {
     const auto* attr = std::get_if<dsm::AttrAnswer>(&a);
     if (attr == nullptr) return scheduler_.fail("GETATTR was answered with an error");
     const std::uint64_t size = attr->size;
-    scheduler_.after_us(scheduler_.below(scheduler_.below(8) ? 3 : options_.apply_delay_us),
-                        [=, this, &i] {
-                          apply_getattr(i, version, size, [&i, size, done] {
-                            i.users--;
-                            done(size);
-                          });
-                        });
+    scheduler_.after_us(
+        scheduler_.below(scheduler_.percent(options_.late_percent) ? options_.apply_delay_us : 3),
+        [=, this, &i] {
+          apply_getattr(i, version, size, [&i, size, done] {
+            i.users--;
+            done(size);
+          });
+        });
   });
 }
 

@@ -32,6 +32,10 @@ void SimNet::send(NodeId from, NodeId to, const fs::Message& message) {
 void SimNet::send_once(NodeId from, NodeId to, fs::Message message, std::uint64_t more_us) {
   Pair& p = pair(from, to);
   if (p.down) return;
+  if (held_kinds_.contains({from, to, message.index()})) {
+    held_.emplace_back(from, to, std::move(message));
+    return;
+  }
   const auto us = 3 + more_us +
                   scheduler_.below(scheduler_.percent(options_.slow_percent) ? options_.slow_us
                                                                              : options_.fast_us);
@@ -47,6 +51,21 @@ void SimNet::send_once(NodeId from, NodeId to, fs::Message message, std::uint64_
                    [this, from, to, life = p.life, message = std::move(message)] {
                      if (pair(from, to).life == life) deliver_(from, to, message);
                    });
+}
+
+void SimNet::release_index(std::size_t kind) {
+  std::erase_if(held_kinds_, [&](const auto& h) { return std::get<2>(h) == kind; });
+  auto held = std::exchange(held_, {});
+  for (auto& [from, to, message] : held) {
+    if (message.index() == kind)
+      send_once(from, to, std::move(message), 0);
+    else
+      held_.emplace_back(from, to, std::move(message));
+  }
+}
+
+void SimNet::release() {
+  for (std::size_t kind = 0; kind < std::variant_size_v<fs::Message>; kind++) release_index(kind);
 }
 
 void SimNet::cut(NodeId a, NodeId b, std::uint64_t down_us) {

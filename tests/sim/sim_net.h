@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -35,6 +36,17 @@ class SimNet {
   // Everything under way between the two is lost, and what they send until it is up again.
   void cut(NodeId a, NodeId b, std::uint64_t down_us);
   void lose(NodeId a, NodeId b) { pair(a, b).life++; }  // what is under way
+  // Messages of this kind from one node to another wait until release(): scenarios only.
+  template <class Kind>
+  void hold(NodeId from, NodeId to) {
+    held_kinds_.insert({from, to, fs::Message(Kind{}).index()});
+  }
+  void release();
+  // Those of this kind only.
+  template <class Kind>
+  void release_kind() {
+    release_index(fs::Message(Kind{}).index());
+  }
   std::uint64_t messages() const { return messages_; }
 
  private:
@@ -42,6 +54,7 @@ class SimNet {
     std::uint64_t life = 0;
     bool down = false;
   };
+  void release_index(std::size_t kind);
   Pair& pair(NodeId a, NodeId b) { return pairs_[std::minmax(a, b)]; }
   fs::Message through_wire(const fs::Message& message);
   void send_once(NodeId from, NodeId to, fs::Message message, std::uint64_t more_us);
@@ -52,6 +65,8 @@ class SimNet {
   Up up_;
   std::map<std::pair<NodeId, NodeId>, Pair> pairs_;
   std::map<std::tuple<NodeId, NodeId, std::size_t>, Time> lanes_;  // last arrival
+  std::set<std::tuple<NodeId, NodeId, std::size_t>> held_kinds_;
+  std::vector<std::tuple<NodeId, NodeId, fs::Message>> held_;
   std::uint64_t messages_ = 0;
 };
 

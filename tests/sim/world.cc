@@ -141,15 +141,27 @@ void World::start_job(Host& host, const dsm::Job& job) {
   host.jobs_running[job.ino]++;
   const Time at = std::max(host.last_answer + Duration(1),
                            scheduler_.now() + microseconds(scheduler_.below(options_.job_us)));
-  later(host, at - scheduler_.now(), [this, &host, job] {
-    host.kernel->run(job, [this, &host, job] {
-      later(host, microseconds(1 + scheduler_.below(20)), [this, &host, job] {
-        host.jobs_running[job.ino]--;
-        scheduler_.say("n", host.id, " job ", job.ticket, " returned");
-        step(host, dsm::JobDone{job.ticket, job.ino});
-      });
+  const Action run = [this, &host, job] { run_job(host, job); };
+  if (host.jobs_held)
+    host.held_jobs.push_back(run);
+  else
+    later(host, at - scheduler_.now(), run);
+}
+
+void World::run_job(Host& host, const dsm::Job& job) {
+  host.kernel->run(job, [this, &host, job] {
+    later(host, microseconds(1 + scheduler_.below(20)), [this, &host, job] {
+      host.jobs_running[job.ino]--;
+      scheduler_.say("n", host.id, " job ", job.ticket, " returned");
+      step(host, dsm::JobDone{job.ticket, job.ino});
     });
   });
+}
+
+void World::release_jobs(NodeId node) {
+  Host& h = host(node);
+  h.jobs_held = false;
+  for (auto& run : std::exchange(h.held_jobs, {})) later(h, microseconds(1), run);
 }
 
 void World::arm_tick(Host& host) {
@@ -226,7 +238,9 @@ bool World::idle() {
 }
 
 void World::settle(Duration limit) {
-  run_until([] { return false; }, limit);
+  bool over = false;
+  scheduler_.after(limit, [&over] { over = true; });
+  run_until([&over] { return over; }, limit);
 }
 
 std::uint64_t World::refetches() {

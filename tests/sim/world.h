@@ -52,6 +52,10 @@ class World {
     return host(node).jobs_issued[ino] + host(node).invals[ino];
   }
 
+  // Its invalidators do nothing until they are let go: scenarios only.
+  void hold_jobs(NodeId node) { host(node).jobs_held = true; }
+  void release_jobs(NodeId node);
+
   // A new life of the node: its kernel and its group's bytes are gone.
   void restart(NodeId node);
   std::uint64_t life(NodeId node) { return host(node).life; }
@@ -70,7 +74,8 @@ class World {
     NodeId id;
     Incarnation incarnation;
     std::uint64_t life = 0;
-    bool dead = false;
+    bool dead = false, jobs_held = false;
+    std::vector<Action> held_jobs;
     std::unique_ptr<fs::Node> node;
     std::unique_ptr<SimKernel> kernel;
     std::deque<std::pair<dsm::KernelEvent, Bytes>> requests;
@@ -85,6 +90,7 @@ class World {
   void step(Host& host, const fs::NodeEvent& event);
   void perform(Host& host, const fs::NodeEffect& effect);
   void start_job(Host& host, const dsm::Job& job);
+  void run_job(Host& host, const dsm::Job& job);
   void arm_tick(Host& host);
   void later(Host& host, Duration delay, Action action);
 

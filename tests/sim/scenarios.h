@@ -1,0 +1,17 @@
+// Named stories of design 12-why.md, each step by step in a world whose messages and invalidators
+// can be held. Each returns what went wrong; empty: nothing.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace dspm::sim {
+
+struct Scenario {
+  const char* name;
+  const char* rules;  // tags
+  std::string (*run)(bool trace);
+};
+const std::vector<Scenario>& scenarios();
+
+}  // namespace dspm::sim
