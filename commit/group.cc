@@ -122,8 +122,7 @@ void Group::publish(Record& record, GroupEffects& out) {
   outcome->settlement = {record.lsn, folded.pages, frames_.header(change.ino)};
   out.push_back(Published{change.ino, record.commit.id, record.lsn, std::move(folded.pages),
                           change.unread_copies, folded.cut_from, folded.header_changed,
-                          (change.set_size || change.grow_to > 0) && !folded.header_changed,
-                          outcome->settlement.header});
+                          !folded.header_changed && !change.times, outcome->settlement.header});
 }
 
 void Group::durable(Lsn lsn, GroupEffects& out) {

@@ -26,6 +26,16 @@ void Holder::answer(Context c, Unique unique, Status status) {
   if (unique) c.out.push_back(KernelAnswer{PlainAnswer{unique, status}});
 }
 
+namespace {
+// Requests that the kernel sends with the inode lock held: the one that held it before is through.
+template <class Request>
+bool holds_inode_lock(const Request& request) {
+  if constexpr (std::is_same_v<Request, WriteRequest>) return !request.mapped;
+  if constexpr (std::is_same_v<Request, AttrRequest>) return false;
+  return std::is_same_v<Request, ResizeRequest> || std::is_same_v<Request, TimesRequest>;
+}
+}  // namespace
+
 void Holder::kernel(const KernelEvent& event, Time now, HolderEffects& out) {
   std::visit(
       [&](const auto& request) {
@@ -33,6 +43,7 @@ void Holder::kernel(const KernelEvent& event, Time now, HolderEffects& out) {
         const auto it = objects_.find(request.ino);
         if (it == objects_.end()) return;  // forgotten meanwhile; nothing waits for it
         Context c{request.ino, it->second, now, out};
+        if (holds_inode_lock(request)) c.object.cutting_until = now;
         if constexpr (std::is_same_v<Request, ReadRequest>) {
           read(c, request);
         } else if constexpr (std::is_same_v<Request, WriteRequest>) {
@@ -319,6 +330,7 @@ void Holder::timeouts(Context c) {
   if (object.staged.oldest_write() && *object.staged.oldest_write() + kEarlyCommitAge <= c.now) {
     early_commit(c);
   }
+  if (object.push.wanted) start_push(c);
   if (object.twins_until <= c.now) {
     object.twins_until = kNever;
     for (auto& [number, page] : object.pages) page.twin.reset();
@@ -341,6 +353,10 @@ Time Holder::deadline_of(const Object& object) {
     at(*object.staged.oldest_write() + kEarlyCommitAge);
   }
   at(object.twins_until);
+  if (object.push.wanted && object.push.phase == Push::Phase::none && object.setattrs == 0 &&
+      !object.resize && object.known && object.header.size > object.told) {
+    at(object.cutting_until);
+  }
   return next;
 }
 

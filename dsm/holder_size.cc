@@ -91,9 +91,10 @@ void Holder::start_push(Context c) {
   const bool setattr =
       (object.resize && !planted(Planted::push_during_setattr)) || object.setattrs > 0;
   if (!push.wanted || push.phase != Push::Phase::none || setattr || !object.known) return;
+  const std::uint64_t size = object.header.size;
+  if (c.now < object.cutting_until && size > object.told) return;  // tick() comes back to it
   push.wanted = false;
   push.undone = false;
-  const std::uint64_t size = object.header.size;
   push.grows =
       size > std::min(object.kernel_size, object.told) || (push.from != kNoCut && size > push.from);
   if (planted(Planted::push_not_awaited)) finish_push(c);
@@ -240,6 +241,7 @@ void Holder::setattr_answered(Context c, const SetattrAnswered& event) {
   if (object.setattrs > 0) --object.setattrs;
   if (event.ctime.ns != 0) object.setattr_ctime = event.ctime;
   if (object.resize && object.resize->answered) {
+    if (event.ctime.ns != 0) object.cutting_until = c.now + kCuttingTime;
     object.resize.reset();
     const bool same = object.known && object.header.size == object.told;
     if (same && !object.header_owed && object.push.phase == Push::Phase::none) {

@@ -110,6 +110,10 @@ struct ObjectState {
   Version header_owed;         // Invalidated of the header is owed up to here; 0 = none
   std::uint32_t setattrs = 0;  // AttrAnswers of SETATTRs whose SetattrAnswered is to come
   std::optional<WallTime> setattr_ctime;
+  // The kernel may still be cutting its pages for a SETATTR(size) whose answer it has applied:
+  // until then, or until the inode lock is seen to be free again, no growth is told
+  // (docs/protocol.md).
+  Time cutting_until{};
 
   // A size below what the kernel may have was named while this many write()s had been answered: the
   // next one may have copied its bytes into a page that this then cuts (docs/protocol.md).

@@ -28,6 +28,8 @@ inline constexpr auto kAnswerTimeout = 30s;
 
 // 2-kernel rule 8: a write() may be held for this long while its page is dropped again.
 inline constexpr auto kWriteHold = 20ms;
+// How long a kernel may take to cut its pages after it has applied a SETATTR(size) answer.
+inline constexpr auto kCuttingTime = 20ms;
 // Contract, "What commits": bytes of write() older or more than this commit by themselves.
 inline constexpr auto kEarlyCommitAge = 5s;
 inline constexpr std::size_t kEarlyCommitBytes = std::size_t{32} << 20;
