@@ -5,7 +5,7 @@ from cluster import cluster, main, pick
 
 
 def test():
-    seconds = pick(4, 20, 60)
+    seconds = pick(4, 60, 60)
     with cluster() as c:
         c.app("mixed", "--seconds", seconds, limit=seconds * 3 + 70)
 
