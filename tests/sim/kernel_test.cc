@@ -82,7 +82,7 @@ class Kernel : public testing::Test {
   }
   std::shared_ptr<bool> store(std::uint64_t at, int value) {
     auto done = std::make_shared<bool>(false);
-    kernel_->store({kIno, at, std::byte(value), [](Generation) { return true; }},
+    kernel_->store({kIno, at, std::byte(value), false, [](Generation) { return true; }},
                    [done](bool stored) { *done = stored; });
     return done;
   }

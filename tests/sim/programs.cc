@@ -171,13 +171,15 @@ void Programs::store(const Handle& t, Ino ino) {
   const std::uint64_t at = a_place(ino);
   const auto value = oracle_.new_value(t->node, ino, at);
   if (!value) return next(t);
-  SimKernel::Store store{.ino = ino, .offset = at, .value = *value, .may = {}};
+  SimKernel::Store store{.ino = ino, .offset = at, .value = *value,
+                         .beyond = scheduler_.percent(15), .may = {}};
   store.may = [=, this](Generation copy) {
     if (gone(t) || oracle_.write_in_hand(t->node, ino, at)) return false;
     scheduler_.say("n", t->node, " stores ", int(*value), " at o", ino, " ", at);
-    const std::uint64_t told =
-        std::min(world_.told(t->node, ino), world_.kernel(t->node).shrinking(ino).value_or(kToEnd));
-    oracle_.stored(t->node, ino, at, *value, copy, told);
+    const SimKernel& kernel = world_.kernel(t->node);
+    const std::uint64_t told = std::max(world_.told(t->node, ino), kernel.raised(ino));
+    oracle_.stored(t->node, ino, at, *value, copy,
+                   std::min(told, kernel.shrinking(ino).value_or(kToEnd)));
     return true;
   };
   world_.kernel(t->node).store(store, [=, this](bool) { next(t); });

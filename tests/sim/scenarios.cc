@@ -330,7 +330,8 @@ std::string copy_from_before_a_cut(bool trace) {
   s.store(n1, kPageSize + 2048);
   const auto cut = s.begin_truncate(n2, kPageSize + 100);
   s.run(300);
-  s.tell("n1 has learnt the cut, its kernel still has the page");
+  s.tell("n1 has learnt the cut, its kernel still has the page; a write() of its own grows it");
+  s.write(n1, 2 * kPageSize + 10, 10);
   s.write_back(n1, 1);
   s.world().release_jobs(n1);
   s.wait(cut);
@@ -361,10 +362,13 @@ std::string staged_beyond_a_cut(bool trace) {
 // [1.13] [Z8] Growth invalidates from the old end: the page there shows zeros beyond it.
 std::string old_end_goes(bool trace) {
   Story s(trace, 50);
-  s.load(n1, 0);
-  const int v = s.write(n2, 2048, 8);
-  s.sync(n2);
-  s.expect(n1, 2048, v, "the old last page is read again [1.13]");
+  s.load(n2, 0);
+  s.store(n1, 2048);
+  s.write_back(n1, 0);
+  s.tell("n1 has stored beyond the end; now the object grows, and no byte of the page changes");
+  s.truncate(n2, kPageSize);
+  s.run(1000);
+  s.expect(n1, 2048, 0, "what was stored beyond the end does not stay on one node [1.13]");
   return s.end();
 }
 

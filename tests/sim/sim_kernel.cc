@@ -160,7 +160,8 @@ void SimKernel::store(Store s, std::function<void(bool)> done) {
   Inode& i = inode(s.ino);
   const std::uint64_t page = s.offset / kPageSize;
   Page& g = i.pages[page];
-  if (s.offset >= i.size) return done(false);  // SIGBUS, or beyond the end: not tried
+  const std::uint64_t end = s.beyond ? page * kPageSize : s.offset;
+  if (end >= i.size) return done(false);  // SIGBUS, or beyond the end: not tried
   if (g.state == Page::State::cached && !g.locked && !g.writeback) {
     const bool may = s.may(g.generation);
     if (may) {
@@ -321,6 +322,13 @@ std::optional<std::uint64_t> SimKernel::shrinking(Ino ino) const {
   const auto it = inodes_.find(ino);
   if (it == inodes_.end() || it->second.shrinking.empty()) return std::nullopt;
   return *it->second.shrinking.begin();
+}
+
+std::uint64_t SimKernel::raised(Ino ino) const {
+  const auto it = inodes_.find(ino);
+  if (it == inodes_.end() || !known_generation) return 0;
+  if (known_generation(ino) != it->second.raised_under) return 0;
+  return std::min(it->second.raised, it->second.size);
 }
 
 std::size_t SimKernel::cached_pages() const {

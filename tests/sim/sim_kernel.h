@@ -40,6 +40,7 @@ class SimKernel {
     Ino ino;
     std::uint64_t offset = 0;
     std::byte value{};
+    bool beyond = false;  // also beyond the end, in the last page
     // Asked when the page can be written; false: no store after all. Bears the generation that the
     // daemon knew when the page's copy was given.
     std::function<bool(Generation)> may;
@@ -89,6 +90,8 @@ class SimKernel {
   void pin(Ino ino, std::uint64_t page);         // the next notify will find it dirtied by a pin
   // A smaller size is being applied: pages beyond are still to be truncated.
   std::optional<std::uint64_t> shrinking(Ino ino) const;
+  // The size that a push has raised, if nothing has lowered it since, nor a cut been learnt.
+  std::uint64_t raised(Ino ino) const;
   std::size_t cached_pages() const;
   bool idle() const { return pending_.empty(); }
   std::string waiting() const;  // what has not been answered
@@ -126,6 +129,8 @@ class SimKernel {
     int writes = 0;  // mapped WRITEs sent and not answered
     int size_unstable = 0;
     std::multiset<std::uint64_t> shrinking;
+    std::uint64_t raised = 0;
+    Generation raised_under;
     int users = 0;  // calls under way
     unsigned readers = 0, writers = 0;
     std::map<std::uint64_t, Page> pages;

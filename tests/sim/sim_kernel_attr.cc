@@ -172,6 +172,7 @@ void SimKernel::setattr_answered(Inode& inode, std::uint64_t size, bool truncati
     inode.attr_version = ++attr_version_;
     inode.ctime = std::max(inode.ctime, ctime);
     inode.size = size;
+    inode.raised = std::min(inode.raised, size);
     if (truncating) end_no_write(inode);
     if (old == size) return done();
     walk(inode, Walk::truncate, size, kToEnd, [this, &inode, done] {
@@ -206,6 +207,7 @@ void SimKernel::apply_getattr(Inode& inode, std::uint64_t version, std::uint64_t
   if (inode.attr_version > version || inode.size_unstable > 0) return done();
   inode.attr_version = ++attr_version_;
   const std::uint64_t old = std::exchange(inode.size, size);
+  inode.raised = std::min(inode.raised, size);
   if (old == size) return done();
   scheduler_.say("k", node_, " o", inode.ino, " GETATTR applied: size ", old, " -> ", size);
   inode.shrinking.insert(size);
@@ -311,6 +313,10 @@ void SimKernel::run(const dsm::Job& job, Action done) {
     case dsm::Job::Kind::raise_size:
       scheduler_.say("k", node_, " o", job.ino, " size raised ", i.size, " -> ", job.size);
       i.size = std::max(i.size, job.size);
+      if (job.offset < job.size && known_generation) {
+        i.raised = job.size;
+        i.raised_under = known_generation(i.ino);
+      }
       scheduler_.after_us(scheduler_.below(10), [this, &i, job, end, finish] {
         i.attr_version = ++attr_version_;
         walk(i, Walk::drop, job.offset, end, finish);

@@ -87,10 +87,11 @@ int Story::store(NodeId n, std::uint64_t at) {
   auto p = std::make_shared<Pending>();
   const std::byte value = world_.oracle().new_value(n, ino_, at).value();
   const auto may = [this, n, at, value](Generation copy) {
-    world_.oracle().stored(n, ino_, at, value, copy, world_.told(n, ino_));
+    const std::uint64_t told = std::max(world_.told(n, ino_), kernel(n).raised(ino_));
+    world_.oracle().stored(n, ino_, at, value, copy, told);
     return true;
   };
-  kernel(n).store({ino_, at, value, may}, [p](bool) { p->done = true; });
+  kernel(n).store({ino_, at, value, true, may}, [p](bool) { p->done = true; });
   wait(p);
   return int(value);
 }
@@ -98,7 +99,7 @@ int Story::store(NodeId n, std::uint64_t at) {
 // The oracle knows each value once only: it is not asked.
 void Story::store_again(NodeId n, std::uint64_t at, int value) {
   auto p = std::make_shared<Pending>();
-  kernel(n).store({ino_, at, std::byte(value), [](Generation) { return true; }},
+  kernel(n).store({ino_, at, std::byte(value), false, [](Generation) { return true; }},
                   [p](bool) { p->done = true; });
   wait(p);
 }
