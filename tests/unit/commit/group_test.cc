@@ -1,0 +1,204 @@
+#include "commit/group.h"
+
+#include <gtest/gtest.h>
+
+namespace dspm::commit {
+namespace {
+
+constexpr Ino kIno{42};
+constexpr NodeId kB{2}, kC{3};
+
+class GroupTest : public ::testing::Test {
+ protected:
+  ~GroupTest() override { group.check_invariants(); }
+
+  static CommitId id(NodeId node, std::uint64_t n) { return {node, Incarnation(7), n}; }
+  static Commit store(NodeId node, std::uint64_t n, char c, std::uint64_t generation = 0) {
+    Commit m{GroupId(1), Epoch(1), id(node, n), 1, 1, {}};
+    m.change.ino = kIno;
+    m.change.generation = Generation(generation);
+    m.change.extents = {{0, Bytes(2, std::byte(c))}};
+    return m;
+  }
+  static Commit grow(NodeId node, std::uint64_t n, std::uint64_t size) {
+    Commit m = store(node, n, 'g');
+    m.change.grow_to = size;
+    return m;
+  }
+  static Commit cut(NodeId node, std::uint64_t n, std::uint64_t from, std::uint64_t to,
+                    std::uint64_t generation = 0) {
+    Commit m{GroupId(1), Epoch(1), id(node, n), 1, 1, {}};
+    m.change.ino = kIno;
+    m.change.generation = Generation(generation);
+    m.change.set_size = to;
+    m.change.believed_size = from;
+    return m;
+  }
+  void commit(const Commit& m) {
+    out.clear();
+    group.commit(m.id.node, m, out);
+    group.check_invariants();
+  }
+  void durable(std::uint64_t n) {
+    out.clear();
+    group.durable(Lsn(Epoch(1), n), out);
+    group.check_invariants();
+  }
+  // Ordered, durable, settled.
+  void whole(const Commit& m) {
+    commit(m);
+    ASSERT_EQ(all<AppendRecord>().size(), 1u);
+    durable(all<AppendRecord>()[0].lsn.sequence());
+    out.clear();
+    group.settled(m.id, out);
+  }
+  template <class T>
+  std::vector<T> all() const {
+    std::vector<T> found;
+    for (const GroupEffect& e : out) {
+      if (const auto* t = std::get_if<T>(&e)) found.push_back(*t);
+    }
+    return found;
+  }
+  template <class T>
+  std::vector<T> sent() const {
+    std::vector<T> found;
+    for (const GroupSend& s : all<GroupSend>()) {
+      if (const auto* t = std::get_if<T>(&s.message)) found.push_back(*t);
+    }
+    return found;
+  }
+  char byte() const { return char(group.page(kIno, PageNo(0)).bytes->data[0]); }
+
+  std::vector<CommitId> published;
+  Group group{GroupId(1), Epoch(1),
+              [this](const Commit& c, Version) { published.push_back(c.id); }};
+  GroupEffects out;
+};
+
+TEST_F(GroupTest, C2_NothingIsPublishedBeforeTheLogIsDurable) {
+  commit(store(kB, 1, 'b'));
+  const auto append = all<AppendRecord>();
+  ASSERT_EQ(append.size(), 1u);
+  EXPECT_EQ(append[0].lsn, Lsn(Epoch(1), 1));
+  EXPECT_EQ(out.size(), 1u) << "no answer either";
+  EXPECT_FALSE(group.contains(id(kB, 1)));
+  EXPECT_EQ(byte(), '\0');
+  durable(1);
+  ASSERT_EQ(all<Published>().size(), 1u);
+  EXPECT_EQ(all<Published>()[0].version, Lsn(Epoch(1), 1));
+  EXPECT_TRUE(group.contains(id(kB, 1)));
+  EXPECT_EQ(byte(), 'b');
+}
+
+TEST_F(GroupTest, C2_RecordsArePublishedInTheirOrder) {
+  commit(store(kB, 1, 'b'));
+  commit(store(kC, 1, 'c'));
+  durable(2);
+  EXPECT_EQ(published, (std::vector{id(kB, 1), id(kC, 1)}));
+  EXPECT_EQ(byte(), 'c');
+  EXPECT_EQ(all<Published>()[1].pages[0].replaced, Lsn(Epoch(1), 1));
+}
+
+TEST_F(GroupTest, C3_DecidedWhereDoneCannotFollowThenDoneWithTheSame) {
+  commit(store(kB, 1, 'b'));
+  durable(1);
+  out.clear();
+  group.unsettled(id(kB, 1), out);
+  ASSERT_EQ(sent<Decided>().size(), 1u);
+  const Settlement decided = sent<Decided>()[0].settlement;
+  out.clear();
+  group.settled(id(kB, 1), out);
+  ASSERT_EQ(sent<Done>().size(), 1u);
+  EXPECT_EQ(sent<Done>()[0].settlement.version, decided.version);
+  EXPECT_EQ(sent<Done>()[0].settlement.header, decided.header);
+}
+
+TEST_F(GroupTest, C7_ARepeatedCommitTakesEffectOnce) {
+  const Commit m = store(kB, 1, 'b');
+  commit(m);
+  commit(m);
+  EXPECT_TRUE(out.empty()) << "its answer is on the way";
+  durable(1);
+  commit(m);
+  EXPECT_EQ(sent<Decided>().size(), 1u);
+  out.clear();
+  group.settled(m.id, out);
+  commit(store(kC, 1, 'c'));
+  durable(2);
+  commit(m);
+  EXPECT_EQ(sent<Done>().size(), 1u) << "the outcome comes first";
+  EXPECT_TRUE(all<AppendRecord>().empty());
+  EXPECT_EQ(byte(), 'c');
+}
+
+TEST_F(GroupTest, C7_OnlyWhatIsDoneEverywhereIsForgotten) {
+  whole(store(kB, 1, 'b'));
+  whole(store(kB, 2, 'b'));
+  EXPECT_EQ(group.outcomes(), 2u);
+  Commit third = store(kB, 3, 'b');
+  third.done_below = 2;
+  whole(third);
+  EXPECT_EQ(group.outcomes(), 2u);
+  commit(store(kB, 1, 'x'));
+  EXPECT_TRUE(all<AppendRecord>().empty()) << "an old copy of it does nothing";
+}
+
+TEST_F(GroupTest, Z3_AnOlderGenerationIsRefusedAndTheNextAttemptTaken) {
+  whole(grow(kB, 1, 8192));
+  whole(cut(kB, 2, 8192, 100));
+  Commit late = store(kC, 1, 'c', 0);
+  commit(late);
+  ASSERT_EQ(sent<Refused>().size(), 1u);
+  const Refused refused = sent<Refused>()[0];
+  EXPECT_EQ(refused.reason, Status::gone);
+  EXPECT_EQ(refused.attempt, 1u);
+  EXPECT_EQ(refused.header.generation, Generation(1));
+  EXPECT_EQ(refused.header.size, 100u);
+  commit(late);
+  EXPECT_EQ(sent<Refused>().size(), 1u) << "the same attempt again: the same answer";
+  late.attempt = 2;
+  late.change.generation = Generation(1);
+  commit(late);
+  EXPECT_EQ(all<AppendRecord>().size(), 1u);
+}
+
+TEST_F(GroupTest, Z4_ASetSizeRestsOnTheSizeThatItBelieves) {
+  whole(grow(kB, 1, 8192));
+  commit(cut(kC, 1, 4096, 0));
+  ASSERT_EQ(sent<Refused>().size(), 1u);
+  EXPECT_EQ(sent<Refused>()[0].header.size, 8192u);
+}
+
+TEST_F(GroupTest, Z3_ARefusalWaitsUntilWhatItRestsOnIsDecided) {
+  whole(grow(kB, 1, 8192));
+  commit(cut(kB, 2, 8192, 100));
+  commit(store(kC, 1, 'c', 0));
+  EXPECT_TRUE(sent<Refused>().empty()) << "the cut is ordered, not decided";
+  durable(2);
+  ASSERT_EQ(sent<Refused>().size(), 1u);
+  EXPECT_EQ(sent<Refused>()[0].header.generation, Generation(1));
+}
+
+TEST_F(GroupTest, Z2_UpwardsIsTheSameGenerationAndDownwardsTheNext) {
+  whole(grow(kB, 1, 100));
+  whole(cut(kB, 2, 100, 5000));
+  EXPECT_EQ(group.header(kIno).generation, Generation(0));
+  whole(cut(kB, 3, 5000, 50));
+  EXPECT_EQ(group.header(kIno).generation, Generation(1));
+  EXPECT_EQ(group.header(kIno).cuts, (std::vector<Cut>{{Generation(1), 50}}));
+}
+
+TEST_F(GroupTest, C6_ASetSizeThatChangesNothingWaitsForThePresentHeader) {
+  whole(grow(kB, 1, 100));
+  const Version before = group.header(kIno).version;
+  commit(cut(kC, 1, 100, 100));
+  durable(2);
+  ASSERT_EQ(all<Published>().size(), 1u);
+  EXPECT_FALSE(all<Published>()[0].header_changed);
+  EXPECT_TRUE(all<Published>()[0].waits_for_header);
+  EXPECT_EQ(group.header(kIno).version, before);
+}
+
+}  // namespace
+}  // namespace dspm::commit
