@@ -143,6 +143,7 @@ class Holder {
   void pump(Context c);
   bool freeze(Context c, const PendingCommit& pending);
   void submit(Context c);
+  void give_back(Context c, Status reason);
   void check_waits(Context c);
   void thaw(Context c, const CommitSettled& commit);
 

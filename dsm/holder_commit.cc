@@ -85,6 +85,9 @@ void Holder::submit(Context c) {
   change.ino = c.ino;
   change.generation = object.header.generation;
   change.extents = frozen.stage.extents();
+  std::uint64_t bytes = 0;
+  for (const Extent& extent : change.extents) bytes += extent.bytes.size() + kExtentOverhead;
+  if (bytes > kMaxCommitBytes) return give_back(c, Status::no_space);
   // [Z4] Also below the size known by now: others may not have been told of it yet [C6].
   change.grow_to = frozen.stage.write_end();
   change.set_size = frozen.set_size;
@@ -165,6 +168,27 @@ void Holder::check_waits(Context c) {
   }
 }
 
+// [C8] Nothing committed, nothing staged lost: the frozen bytes go back under what is staged.
+void Holder::give_back(Context c, Status reason) {
+  Object& object = c.object;
+  const std::uint64_t sequence = object.frozen->id.sequence;
+  object.staged.put_back(std::move(object.frozen->stage));
+  object.frozen.reset();
+  std::erase(object.settling, sequence);
+  std::vector<Unique> told;
+  std::erase_if(object.waits, [&](const CommitWait& wait) {
+    if (wait.sequence != sequence) return false;
+    told.push_back(wait.unique);
+    return true;
+  });
+  if (object.resize && object.resize->sequence == sequence) {
+    told.push_back(object.resize->unique);
+    object.resize.reset();
+    ++object.setattrs;  // its SetattrAnswered comes with the error
+  }
+  for (const Unique unique : told) answer(c, unique, reason);
+}
+
 // [Z3] Refused: what was learnt has cut the frozen bytes; the next attempt rests on it.
 void Holder::commit_returned(Ino ino, const CommitId& id, Status reason, const Header& header,
                              Time now, HolderEffects& out) {
@@ -180,18 +204,12 @@ void Holder::commit_returned(Ino ino, const CommitId& id, Status reason, const H
   if (reason == Status::gone && !empty) {
     submit(c);
   } else {
-    if (reason != Status::gone) {  // [C8] nothing committed, nothing staged lost
-      object.staged.put_back(std::move(frozen.stage));
-      std::vector<Unique> told;
-      std::erase_if(object.waits, [&](const CommitWait& wait) {
-        if (wait.sequence != id.sequence) return false;
-        told.push_back(wait.unique);
-        return true;
-      });
-      for (const Unique unique : told) answer(c, unique, reason);
+    if (reason != Status::gone) {
+      give_back(c, reason);
+    } else {
+      std::erase(object.settling, id.sequence);
+      object.frozen.reset();
     }
-    object.frozen.reset();
-    std::erase(object.settling, id.sequence);
     out.push_back(DropCommit{id});
     pump(c);
   }

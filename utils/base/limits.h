@@ -18,6 +18,9 @@ inline constexpr std::uint64_t kMaxObjectSize = std::uint64_t{1} << 62;
 
 // Wire: one frame. A commit of 16,384 scattered pages fits; more goes in several commits.
 inline constexpr std::size_t kMaxFrame = std::size_t{256} << 20;
+// One commit: what fits into a frame with its page list. A larger one is ENOSPC as a whole.
+inline constexpr std::size_t kMaxCommitBytes = std::size_t{224} << 20;
+inline constexpr std::size_t kExtentOverhead = 12;  // bytes on the wire beside an extent's own
 // Bytes queued towards one peer before its connection counts as stuck and is cut (the machines
 // send again on reconnect).
 inline constexpr std::size_t kMaxPeerQueue = std::size_t{512} << 20;
