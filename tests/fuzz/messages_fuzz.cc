@@ -23,7 +23,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (!message) return 0;
   const dspm::Bytes once = flat(message.value());
   const auto again = dspm::fs::decode(once);
-  DSPM_CHECK(again, kind_of(message.value()));
-  DSPM_CHECK(flat(again.value()) == once, kind_of(message.value()));
+  DSPM_CHECK(again, dspm::fs::kind_of(message.value()));
+  DSPM_CHECK(flat(again.value()) == once, dspm::fs::kind_of(message.value()));
   return 0;
 }
