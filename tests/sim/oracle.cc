@@ -238,6 +238,9 @@ void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool throu
   }
   const bool staged_again = v != 0 && p.values[v].leaked && p.values[v].node == look.node &&
                             v == p.own[look.node.value].newest;
+  // The size began anew with its home; bytes beyond it are nobody's.
+  const Object& o = objects_.at(look.ino);
+  if (o.lost && look.offset >= o.size) return;
   if (at < look.least && !staged_again)
     return flaw(look.node, look.ino, look.offset,
                 "stale: " + std::to_string(v) + ", publication " + std::to_string(at) + " of " +

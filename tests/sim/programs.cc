@@ -171,8 +171,7 @@ void Programs::store(const Handle& t, Ino ino) {
   const std::uint64_t at = a_place(ino);
   const auto value = oracle_.new_value(t->node, ino, at);
   if (!value) return next(t);
-  SimKernel::Store store{.ino = ino, .offset = at, .value = *value,
-                         .beyond = scheduler_.percent(15), .may = {}};
+  SimKernel::Store store{.ino = ino, .offset = at, .value = *value, .beyond = false, .may = {}};
   store.may = [=, this](Generation copy) {
     if (gone(t) || oracle_.write_in_hand(t->node, ino, at)) return false;
     scheduler_.say("n", t->node, " stores ", int(*value), " at o", ino, " ", at);
