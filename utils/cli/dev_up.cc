@@ -173,16 +173,6 @@ Outcome start_all(const DevCluster& cluster) {
   return outcome;
 }
 
-void unmount_all(const std::vector<DevNode>& nodes) {
-  std::vector<Probe> begun;
-  for (const DevNode& node : nodes) begun.push_back(begin_unmount(node.mount));
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
-    const bool in_use = begun[i].result(in(kUnmountLimit)) == -EBUSY;
-    if (in_use) std::fprintf(stderr, "dspm: %s is in use; detached\n", nodes[i].mount.c_str());
-    (void)finish_unmount(nodes[i].mount, std::move(begun[i]));
-  }
-}
-
 }  // namespace
 
 Outcome dev_up(const std::string& dir, std::optional<unsigned> nodes) {
@@ -208,7 +198,7 @@ Outcome dev_down(const DevCluster& cluster) {
   for (const DevNode& node : cluster.nodes)
     if (const pid_t pid = daemon_of(node))
       for (const pid_t member : session_of(pid)) ::kill(member, SIGCONT);
-  unmount_all(cluster.nodes);
+  // Each unmounts itself; what is left of mounts afterwards is taken away below.
   for (const DevNode& node : cluster.nodes)
     if (const pid_t pid = daemon_of(node)) ::kill(pid, SIGTERM);
   const auto deadline = in(kStopLimit);
