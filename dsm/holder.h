@@ -117,6 +117,7 @@ class Holder {
   bool written_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, bool direct);
   static void accept_zeros(PageState& page, std::uint64_t begin, std::size_t at, std::size_t count,
                            std::uint64_t from);
+  void drop_page_of_old_end(Context c);
   void poison(Context c);
   void early_commit(Context c);
   // holder_inval.cc

@@ -107,7 +107,7 @@ void Holder::given(Context c, PageState& page, const PageRef& bytes, Version ver
   page.second.reset();
   page.cut = kNoCut;
   page.uncut.reset();
-  page.poisoned = false;
+  page.poisoned = page.stored_at_end = false;
   page.count_at_read = c.object.answered_writes;
   page.twin = c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes) : nullptr;
 }

@@ -13,6 +13,7 @@ void Holder::write(Context c, const WriteRequest& request) {
   const std::uint64_t end = request.offset + request.bytes.size();
   if (end > kMaxObjectSize) return answer(c, request.unique, Status::too_large);
   object.staged.write(request.offset, request.bytes, request.stamp, c.now);
+  if (end > object.told) drop_page_of_old_end(c);
   object.told = std::max(object.told, end);  // [Z8] the kernel raises its size by itself
   object.has_told = true;
   object.kernel_size = std::max(object.kernel_size, end);
@@ -48,6 +49,18 @@ void Holder::write(Context c, const WriteRequest& request) {
               std::move(running));
   }
   if (object.staged.written_bytes() > kEarlyCommitBytes) early_commit(c);
+}
+
+// [1.13] What a mapping stored beyond the end is in this kernel alone: once the page was written
+// back (up to the end) nobody else would ever see it. An own growth must not show it.
+void Holder::drop_page_of_old_end(Context c) {
+  const auto it = c.object.pages.find(page_of(c.object.told));
+  if (it == c.object.pages.end()) return;
+  PageState& page = it->second;
+  if (!page.stored_at_end || !page.copy || page.bar || page.reads > 0) return;
+  page.bar = true;
+  page.whole = false;
+  drop_run(c, {it->first, 1});
 }
 
 // The kernel may have zeroed, from `from` on, what a write() had just copied into the page: such
@@ -118,6 +131,7 @@ void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan byte
   const std::uint64_t begin = offset_of(number);
   if (!page.poisoned) {
     const std::uint64_t told = c.object.told > begin ? c.object.told - begin : 0;
+    page.stored_at_end = page.stored_at_end || told < kPageSize;
     const std::size_t known = std::min<std::uint64_t>(bytes.size(), told > at ? told - at : 0);
     ByteMask stored = difference(bytes.first(known), at, *page.twin);  // [F5]
     if (planted(Planted::whole_page_staged)) set_range(stored, at, known);

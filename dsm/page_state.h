@@ -21,11 +21,12 @@ struct PageState {
     PageBytes bytes;
   };
 
-  std::uint32_t reads = 0;  // READs of it in flight
-  bool copy = false;        // the kernel may have one
-  Version version;          // of the copy; 0 = unknown (no READ gave it) [F7]
-  bool whole = false;       // a whole-page write() happened since the running notify began [F7]
-  bool poisoned = false;    // its WRITEs go until the next READ answer [F11]
+  std::uint32_t reads = 0;     // READs of it in flight
+  bool copy = false;           // the kernel may have one
+  Version version;             // of the copy; 0 = unknown (no READ gave it) [F7]
+  bool whole = false;          // a whole-page write() happened since the running notify began [F7]
+  bool stored_at_end = false;  // written back while the object ended in it: it may hold more
+  bool poisoned = false;       // its WRITEs go until the next READ answer [F11]
 
   bool bar = false;  // an invalidation is under way [F8]
   Ticket ticket;     // of the notify that the bar waits for
