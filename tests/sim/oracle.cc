@@ -70,7 +70,7 @@ void Oracle::stored(NodeId node, Ino ino, std::uint64_t offset, std::byte value,
   v.generation = v.latest = generation;
   const auto cut = own_cut(node, ino);  // it may take what is stored while it runs
   const Object& o = objects_.at(ino);
-  const bool beyond = offset >= std::max(o.size, o.grown_most[node.value]);
+  const bool beyond = offset >= std::max(o.size, o.grown[node.value]);
   v.excused = beyond || offset >= told || (cut && offset >= *cut);
   p.own[node.value].newest = std::uint8_t(value);
 }
@@ -264,7 +264,8 @@ void Oracle::check_own(const Look& look, const Place& place, std::uint8_t value)
 
 void Oracle::check_sigbus(const Look& look) {
   const Object& o = objects_.at(look.ino);
-  if (look.truncating || own_cut(look.node, look.ino)) return;
+  if (o.lost || look.truncating || own_cut(look.node, look.ino)) return;
+  if (o.writing[look.node.value] > look.offset) return;  // raises the size when it returns
   const std::uint64_t page = look.offset / kPageSize * kPageSize;
   for (std::size_t i = look.least_size; i < o.sizes.size(); i++)
     if (o.sizes[i].size <= page && std::min(look.grown, o.grown[look.node.value]) <= page) return;
