@@ -156,9 +156,11 @@ void Holder::attr(const Attr& message, Time now, HolderEffects& out) {
   const auto it = objects_.find(message.ino);
   if (it == objects_.end()) return;
   Context c{message.ino, it->second, now, out};
-  learn(c, message.header);
-  c.object.fetching_header = false;
   const auto waiting = c.object.attrs.find(message.request);
+  const bool fetched = c.object.fetching_header && message.request == c.object.header_request;
+  if (waiting == c.object.attrs.end() && !fetched) return;  // an old answer [M1]
+  learn(c, message.header);
+  if (fetched) c.object.fetching_header = false;
   if (waiting != c.object.attrs.end()) waiting->second.times = message.times;
   answer_attrs(c);
   start_waiting_reads(c);
@@ -214,7 +216,7 @@ void Holder::ask_again(GroupId group, Time now, HolderEffects& out) {
   for (auto& [ino, object] : objects_) {
     if (object.home != group) continue;
     Context c{ino, object, now, out};
-    if (object.fetching_header) send_fetch_attr(c, 0);
+    if (object.fetching_header) send_fetch_attr(c, object.header_request);
     for (const auto& [number, waiting] : object.attrs) {
       if (!waiting.times) send_fetch_attr(c, number);
     }
@@ -252,6 +254,7 @@ void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
     }
     for (const PageRun& run : runs) drop_run(c, run);
     object.fetching_header = object.has_told;
+    object.header_request = ++request_;
   }
   gathered_.clear();
   ask_again(group, now, out);

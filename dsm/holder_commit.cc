@@ -143,6 +143,7 @@ void Holder::commit_settled(const CommitSettled& commit, Time now, HolderEffects
   Object& object = c.object;
   if (object.frozen && object.frozen->id == commit.id) thaw(c, commit);
   if (commit.done) std::erase(object.settling, commit.id.sequence);
+  if (object.settling.empty()) object.push.own_from = kNoCut;
   if (object.resize && object.resize->sequence == commit.id.sequence) {
     object.resize->decided = true;
   }

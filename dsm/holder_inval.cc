@@ -114,6 +114,9 @@ void Holder::inval(NodeId from, const Inval& message, Time now, HolderEffects& o
   Context c{message.ino, it->second, now, out};
   if (message.header) {
     learn(c, *message.header);
+    // Another's growth, which an own one that was decided after it has hidden [C4].
+    c.object.push.from = std::min(c.object.push.from, c.object.push.own_from);
+    c.object.push.own_from = kNoCut;
     c.object.header_owed = std::max(c.object.header_owed, message.version);
     want_push(c);
   }

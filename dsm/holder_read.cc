@@ -133,7 +133,8 @@ void Holder::fetch_missing(Context c, ReadInFlight& read) {
 void Holder::fetch_header(Context c) {
   if (c.object.fetching_header) return;
   c.object.fetching_header = true;
-  send_fetch_attr(c, 0);
+  c.object.header_request = ++request_;
+  send_fetch_attr(c, c.object.header_request);
 }
 
 void Holder::data(const Data& message, Time now, HolderEffects& out) {

@@ -27,7 +27,8 @@ void Holder::learn(Context c, const Header& header, bool own) {
     const std::uint64_t old_end = std::min(object.header.size, cut);
     // [C4] An own growth is no news to this kernel: its write() has raised the size already.
     const bool news = !own || header.size > std::min(object.told, object.kernel_size);
-    if (header.size > old_end && news) object.push.from = std::min(object.push.from, old_end);
+    std::uint64_t& from = news ? object.push.from : object.push.own_from;
+    if (header.size > old_end) from = std::min(from, old_end);
   } else if (object.reset) {  // the home began anew: bytes of mappings beyond its size are nobody's
     object.staged.cut(header.size, true);
     if (object.frozen) object.frozen->stage.cut(header.size, true);

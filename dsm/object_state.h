@@ -88,8 +88,9 @@ struct Push {
   bool wanted = false;
   enum class Phase : unsigned char { none, voiding, dropping } phase = Phase::none;
   Ticket ticket;
-  Version version;              // of the header that this push tells
-  std::uint64_t from = kNoCut;  // lowest old end or cut since the last push
+  Version version;                  // of the header that this push tells
+  std::uint64_t from = kNoCut;      // lowest old end or cut since the last push
+  std::uint64_t own_from = kNoCut;  // the same of own growths, which may hide another's [C4]
   bool grows = false;
   bool undone = false;  // a SETATTR was answered meanwhile: it must be told again [1.15]
 };
@@ -133,6 +134,7 @@ struct ObjectState {
   std::map<Unique, ReadInFlight> reads;
   std::map<std::uint64_t, AttrInFlight> attrs;
   bool fetching_header = false;
+  std::uint64_t header_request = 0;  // of that FetchAttr
   std::map<Ticket, RunningJob> jobs;
   Ticket open_drop;  // 0 = none
 

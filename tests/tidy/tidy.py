@@ -212,6 +212,10 @@ def tags(paths):
         where = seen["test" if path.startswith("tests/") else "code"]
         for inside in re.findall(r"\[([A-Z]{1,2}\d[^\]\n]*)\]", read(path)):
             where.update(re.findall(r"[A-Z]{1,2}\d+[a-z]?", inside))
+        if path.startswith("tests/"):  # the name of a test: F7_WhatItShows, WhatItShows_F7
+            for name in re.findall(r"^(?:TYPED_)?TEST\w*\(\w+,\s*(\w+)\)", read(path), re.M):
+                where.update(re.findall(r"(?<![A-Za-z0-9])[A-Z]{1,2}\d+[a-z]?(?![A-Za-z0-9])",
+                                        name.replace("_", " ")))
     for folder, _, names in os.walk(os.path.join(ROOT, "tests")):  # tests in other languages
         for name in names:
             if name.endswith(".py") or name.startswith("test_"):

@@ -106,6 +106,18 @@ TEST_F(HolderCommit, Z6_ALearntCutTakesStagedBytesAndMarksCopies) {
   EXPECT_EQ(status(32), Status::ok);
 }
 
+TEST_F(HolderCommit, Z7_DataFromBeforeACutThatIsKnownAreCut) {
+  know(2 * kPageSize);
+  read(40, 1);
+  const Fetch asked = fetch();
+  getattr(41);
+  attr(only(sent<FetchAttr>()).request,
+       header_of(5, 2 * kPageSize, {{Generation(1), kPageSize + 3}}));
+  data(asked, 1, filled('a'), false, 0);
+  EXPECT_EQ(byte(2), 'a');
+  EXPECT_EQ(byte(3), '\0');
+}
+
 TEST_F(HolderCommit, Z8_GrowthIsVoidedToldRaisedThenAnswered) {
   know(kPageSize);
   inval(5, {}, header_of(5, 3 * kPageSize));

@@ -58,24 +58,13 @@ class HolderTest : public ::testing::Test {
     kernel(ReadRequest{Unique(unique), kIno, page * kPageSize, std::uint32_t(count * kPageSize)});
   }
   void write(std::uint64_t unique, std::uint64_t offset, const Bytes& bytes) {
-    kernel(WriteRequest{
-        .unique = Unique(unique), .ino = kIno, .offset = offset, .bytes = bytes, .stamp = {1000}});
+    kernel(WriteRequest{Unique(unique), kIno, offset, bytes, false, false, {1000}});
   }
   void direct_write(std::uint64_t unique, std::uint64_t offset, const Bytes& bytes) {
-    kernel(WriteRequest{.unique = Unique(unique),
-                        .ino = kIno,
-                        .offset = offset,
-                        .bytes = bytes,
-                        .direct = true,
-                        .stamp = {1000}});
+    kernel(WriteRequest{Unique(unique), kIno, offset, bytes, false, true, {1000}});
   }
   void mapped(std::uint64_t unique, std::uint64_t offset, const Bytes& bytes) {
-    kernel(WriteRequest{.unique = Unique(unique),
-                        .ino = kIno,
-                        .offset = offset,
-                        .bytes = bytes,
-                        .mapped = true,
-                        .stamp = {2000}});
+    kernel(WriteRequest{Unique(unique), kIno, offset, bytes, true, false, {2000}});
   }
   void sync(std::uint64_t unique) { kernel(SyncRequest{Unique(unique), kIno}); }
   void getattr(std::uint64_t unique, bool setattr = false) {

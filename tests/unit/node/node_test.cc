@@ -213,6 +213,12 @@ TEST_F(Cluster, M2_AMessageOfAHigherEpochWaits) {
   EXPECT_TRUE(std::holds_alternative<dsm::Attr>(net[0].message));
 }
 
+TEST_F(Cluster, F2_OnlyTheOpenPrimaryAnswers) {
+  learn_all();
+  step(2, FromPeer{NodeId(3), Incarnation(30), dsm::FetchAttr{kGroup, Epoch(1), kIno, 1}});
+  EXPECT_TRUE(net.empty());
+}
+
 TEST_F(Cluster, M2_AMessageOfALowerEpochIsRefusedAndCounted) {
   learn(1, 2);
   step(1, FromPeer{NodeId(2), Incarnation(20), dsm::FetchAttr{kGroup, Epoch(1), kIno, 1}});
