@@ -90,7 +90,7 @@ void Holder::start_push(Context c) {
   Object& object = c.object;
   Push& push = object.push;
   const bool setattr =
-      (object.resize && !planted(Planted::push_during_setattr)) || object.setattrs > 0;
+      (object.resize || object.setattrs > 0) && !planted(Planted::push_during_setattr);
   if (!push.wanted || push.phase != Push::Phase::none || setattr || !object.known) return;
   const std::uint64_t size = object.header.size;
   if (c.now < object.cutting_until && size > object.told) return;  // tick() comes back to it
