@@ -11,11 +11,6 @@ bool Directory::Entry::owes(NodeId node) const {
   return std::any_of(owed.begin(), owed.end(), [&](const Owed& o) { return o.node == node; });
 }
 
-bool Directory::Entry::owes_upto(NodeId node, Version version) const {
-  return std::any_of(owed.begin(), owed.end(),
-                     [&](const Owed& o) { return o.node == node && o.version <= version; });
-}
-
 void Directory::fetch(NodeId from, const Fetch& message, DirectorySends& out) {
   Data data{group_, epoch_, message.ino, message.request, message.asked, false, {}, {}};
   data.contains = message.asked && objects_.contains(message.asked);

@@ -51,7 +51,6 @@ class Directory {
     std::map<NodeId, Version> sharers;
     std::vector<Owed> owed;
     bool owes(NodeId node) const;
-    bool owes_upto(NodeId node, Version version) const;
   };
   struct Object {
     std::map<PageNo, Entry> pages;

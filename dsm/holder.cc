@@ -244,15 +244,8 @@ void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
       for (auto& got : read.got) got.reset();
     }
     for (auto& [number, waiting] : object.attrs) waiting.times.reset();
-    PageRuns runs;
-    for (auto& [number, page] : object.pages) {
-      page.floor = page.owed = Version();
-      if (!page.copy || page.bar || page.reads > 0) continue;
-      page.bar = true;
-      page.whole = false;
-      append_page(runs, number);
-    }
-    for (const PageRun& run : runs) drop_run(c, run);
+    for (auto& [number, page] : object.pages) page.floor = page.owed = Version();
+    drop_copies(c);
     object.fetching_header = object.has_told;
     object.header_request = ++request_;
   }

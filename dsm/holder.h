@@ -122,7 +122,9 @@ class Holder {
   void early_commit(Context c);
   // holder_inval.cc
   Ticket start_job(Context c, Job job, RunningJob running);
-  void drop_run(Context c, PageRun run, bool counts_writes = false);
+  void drop_run(Context c, PageRun run);
+  void drop_copies(Context c);
+  static void raise_bar(PageState& page);
   void end_bar(Context c, PageNo number, PageState& page);
   void page_dropped(Context c, PageNo number, PageState& page, PageRuns& again);
   void release_held(Context c, RunningJob& job);

@@ -20,10 +20,9 @@ Ticket Holder::start_job(Context c, Job job, RunningJob running) {
 }
 
 // One notify for a contiguous run of pages whose bar is up [F8] [D4].
-void Holder::drop_run(Context c, PageRun run, bool counts_writes) {
+void Holder::drop_run(Context c, PageRun run) {
   RunningJob running;
   running.pages = run;
-  running.counts_writes = counts_writes;
   const Ticket ticket = start_job(
       c, Job{{}, c.ino, Job::Kind::drop, offset_of(run.first), run.count * kPageSize, 0, {}},
       std::move(running));
@@ -46,6 +45,22 @@ void Holder::flush_invalidated(HolderEffects& out) {
                                                          key.second, std::move(runs), false}});
   }
   gathered_.clear();
+}
+
+void Holder::raise_bar(PageState& page) {
+  page.bar = true;
+  page.whole = false;
+}
+
+// Every copy that the kernel may have of the object goes, nobody waits for it.
+void Holder::drop_copies(Context c) {
+  PageRuns runs;
+  for (auto& [number, page] : c.object.pages) {
+    if (!page.copy || page.bar || page.reads > 0) continue;
+    raise_bar(page);
+    append_page(runs, number);
+  }
+  for (const PageRun& run : runs) drop_run(c, run);
 }
 
 void Holder::end_bar(Context c, PageNo number, PageState& page) {
@@ -140,8 +155,7 @@ void Holder::inval(NodeId from, const Inval& message, Time now, HolderEffects& o
         page.owed = std::max(page.owed, message.version);
       }
       if (page.bar) continue;
-      page.bar = true;
-      page.whole = false;
+      raise_bar(page);
       append_page(drops, p);
     }
   }

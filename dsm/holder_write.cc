@@ -58,8 +58,7 @@ void Holder::drop_page_of_old_end(Context c) {
   if (it == c.object.pages.end()) return;
   PageState& page = it->second;
   if (!page.stored_at_end || !page.copy || page.bar || page.reads > 0) return;
-  page.bar = true;
-  page.whole = false;
+  raise_bar(page);
   drop_run(c, {it->first, 1});
 }
 
@@ -161,8 +160,7 @@ void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan byte
   page.copy = true;
   page.version = Version();
   if (page.bar) return;
-  page.bar = true;
-  page.whole = false;
+  raise_bar(page);
   drop_run(c, {number, 1});
 }
 
@@ -172,15 +170,8 @@ void Holder::poison(Context c) {
   Object& object = c.object;
   object.staged = Stage();
   object.poisoned_syncs = std::max(1u, object.opens);
-  PageRuns runs;
-  for (auto& [number, page] : object.pages) {
-    page.poisoned = true;
-    if (!page.copy || page.bar || page.reads > 0) continue;
-    page.bar = true;
-    page.whole = false;
-    append_page(runs, number);
-  }
-  for (const PageRun& run : runs) drop_run(c, run);
+  for (auto& [number, page] : object.pages) page.poisoned = true;
+  drop_copies(c);
 }
 
 // [Contract] write() bytes older than 5 s or more than 32 MiB commit by themselves.
