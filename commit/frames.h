@@ -5,6 +5,7 @@
 
 #include <map>
 
+#include "commit/record.h"
 #include "utils/base/doors.h"
 
 namespace dspm::commit {
@@ -12,8 +13,6 @@ namespace dspm::commit {
 // What folding one record did.
 struct Folded {
   std::vector<ReplacedPage> pages;
-  std::optional<std::uint64_t> cut_from;
-  bool header_changed = false;
 };
 
 class Frames {
@@ -22,8 +21,9 @@ class Frames {
   Header header(Ino ino) const;
   Times times(Ino ino) const;
 
-  // [C3] Makes the change visible at `version`: extents and growth, then the new size [D2].
-  Folded fold(const Change& change, Version version);
+  // [C3] Makes the record visible at its LSN: extents, then the cut [D2]. Again in order from any
+  // earlier record on: the same [P9].
+  Folded fold(const Record& record);
 
  private:
   struct Frame {
@@ -37,8 +37,7 @@ class Frames {
     std::map<PageNo, Frame> frames;
   };
   void write_extent(Object& object, const Extent& extent, Version version, Folded& out);
-  void resize(Object& object, std::uint64_t size, Version version, Folded& out);
-  void touch(Object& object, const Change& change);
+  void cut(Object& object, std::uint64_t size, Version version, Folded& out);
 
   std::map<Ino, Object> objects_;
 };

@@ -1,6 +1,7 @@
 #include "commit/group.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "utils/base/check.h"
 #include "utils/base/planted.h"
@@ -65,23 +66,18 @@ bool Group::answer_again(NodeId from, const Commit& message, GroupEffects& out) 
   return true;
 }
 
-// [Z3] [Z4] Frozen under the present generation; a new size rests on the present one [1.3] [1.4].
-bool Group::acceptable(const Change& change, const Ordered& ordered) const {
-  if (planted(Planted::generation_not_checked)) return true;
-  if (ordered.generation > change.generation) return false;
-  return !change.set_size || change.believed_size == ordered.size;
+Ordered& Group::ordered(Ino ino) {
+  const auto [it, fresh] = ordered_.try_emplace(ino);
+  if (fresh) it->second = {frames_.header(ino), frames_.times(ino), 0};
+  return it->second;
 }
 
 void Group::commit(NodeId from, Commit message, GroupEffects& out) {
   if (answer_again(from, message, out)) return;
   const Ino ino = message.change.ino;
-  const auto [it, fresh] = ordered_.try_emplace(ino);
-  Ordered& ordered = it->second;
-  if (fresh) {
-    const Header header = frames_.header(ino);
-    ordered = {header.size, header.generation, 0};
-  }
-  if (!acceptable(message.change, ordered) && ordered.undecided > 0) {
+  Ordered& ordered = this->ordered(ino);
+  const bool good = acceptable(message.change, ordered);
+  if (!good && ordered.undecided > 0) {
     // A refusal names what the next attempt rests on, so what was ordered before must be decided.
     held_.emplace_back(from, std::move(message));
     return;
@@ -89,44 +85,49 @@ void Group::commit(NodeId from, Commit message, GroupEffects& out) {
   Outcome& outcome =
       committers_[{message.id.node, message.id.incarnation}].outcomes[message.id.sequence];
   outcome = {Stage::refused, message.attempt, from, ino, {}};
-  if (!acceptable(message.change, ordered)) {
+  if (!good) {
+    ordered_.erase(ino);
     out.push_back(GroupSend{from, Refused{id_, epoch_, ino, message.id, message.attempt,
                                           Status::gone, frames_.header(ino)}});
-    if (ordered.undecided == 0) ordered_.erase(it);
     return;
   }
   outcome.stage = Stage::ordered;
-  ordered.generation = std::max(ordered.generation, message.change.generation);
-  ordered.size = std::max(ordered.size, message.change.grow_to);
-  if (message.change.set_size) {
-    if (*message.change.set_size < ordered.size) {
-      ordered.generation = Generation(ordered.generation.value + 1);
-    }
-    ordered.size = *message.change.set_size;
-  }
   ++ordered.undecided;
-  const Lsn lsn(epoch_, ++sequence_);  // [P6]
-  log_.push_back({lsn, std::move(message)});
-  out.push_back(AppendRecord{lsn});
+  Undecided undecided{nullptr, std::move(message.change.unread_copies), !message.change.times,
+                      message.change.set_size.has_value()};
+  const Lsn lsn(epoch_, last_.sequence() + 1);  // [P6]
+  const auto learnt = learnt_.find(ino);
+  auto record = std::make_shared<Record>(
+      order(std::move(message.change), lsn, learnt == learnt_.end() ? Generation() : learnt->second,
+            ordered));
+  record->previous = std::exchange(last_, lsn);
+  record->id = message.id;
+  record->attempt = message.attempt;
+  record->done_below = message.done_below;
+  undecided.record = record;
+  log_.push_back(std::move(undecided));
+  out.push_back(AppendRecord{std::move(record), published_});
 }
 
-void Group::publish(Record& record, GroupEffects& out) {
-  const Change& change = record.commit.change;
-  Folded folded = frames_.fold(change, record.lsn);
-  const auto ordered = ordered_.find(change.ino);
+void Group::publish(Undecided& undecided, GroupEffects& out) {
+  const Record& record = *undecided.record;
+  Folded folded = frames_.fold(record);
+  published_ = record.lsn;
+  const auto ordered = ordered_.find(record.ino);
   if (--ordered->second.undecided == 0) ordered_.erase(ordered);
-  if (observer_) observer_(record.commit, record.lsn);
-  Outcome* outcome = find(record.commit.id);
-  DSPM_CHECK(outcome != nullptr && outcome->stage == Stage::ordered, record.commit.id);
+  if (observer_) observer_(record, undecided.sets_size);
+  Outcome* outcome = find(record.id);
+  DSPM_CHECK(outcome != nullptr && outcome->stage == Stage::ordered, record.id);
   outcome->stage = Stage::published;
-  outcome->settlement = {record.lsn, folded.pages, frames_.header(change.ino)};
-  out.push_back(Published{change.ino, record.commit.id, record.lsn, std::move(folded.pages),
-                          change.unread_copies, folded.cut_from, folded.header_changed,
-                          !folded.header_changed && !change.times, outcome->settlement.header});
+  outcome->settlement = {record.lsn, folded.pages, record.header};
+  const bool header_changed = record.header.version == record.lsn;
+  out.push_back(Published{record.ino, record.id, record.lsn, std::move(folded.pages),
+                          std::move(undecided.unread_copies), record.cut, header_changed,
+                          !header_changed && undecided.waits_for_header, record.header});
 }
 
 void Group::durable(Lsn lsn, GroupEffects& out) {
-  while (!log_.empty() && log_.front().lsn <= lsn) {
+  while (!log_.empty() && log_.front().record->lsn <= lsn) {
     publish(log_.front(), out);
     log_.pop_front();
   }
@@ -140,6 +141,10 @@ void Group::settled(const CommitId& id, GroupEffects& out) {
   if (outcome == nullptr) return;
   outcome->stage = Stage::settled;
   tell(id, *outcome, true, out);
+  const Header& header = outcome->settlement.header;
+  if (header.version != outcome->settlement.version || header.cuts.empty()) return;
+  Generation& learnt = learnt_[outcome->ino];
+  learnt = std::max(learnt, header.generation);
 }
 
 void Group::unsettled(const CommitId& id, GroupEffects& out) {
@@ -148,9 +153,9 @@ void Group::unsettled(const CommitId& id, GroupEffects& out) {
 
 void Group::check_invariants() const {
   Lsn last;
-  for (const Record& record : log_) {
-    DSPM_CHECK(record.lsn > last && record.lsn.epoch() == epoch_, record.lsn);
-    last = record.lsn;
+  for (const Undecided& u : log_) {
+    DSPM_CHECK(u.record->lsn > last && u.record->lsn.epoch() == epoch_, u.record->lsn);
+    last = u.record->lsn;
   }
 }
 

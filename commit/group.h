@@ -11,6 +11,7 @@
 
 #include "commit/frames.h"
 #include "commit/messages.h"
+#include "commit/order.h"
 #include "utils/base/doors.h"
 
 namespace dspm::commit {
@@ -19,15 +20,17 @@ struct GroupSend {
   NodeId to;
   std::variant<Decided, Done, Refused> message;
 };
-struct AppendRecord {  // GroupDurable{lsn} is owed for it
-  Lsn lsn;
+struct AppendRecord {  // durable(lsn) is owed for it
+  RecordRef record;
+  Lsn decided;  // [E6] the highest LSN published here
 };
 using GroupEffect = std::variant<GroupSend, AppendRecord, Published>;
 using GroupEffects = std::vector<GroupEffect>;
 
 class Group final : public PublishedObjects {
  public:
-  using Observer = std::function<void(const Commit&, Version)>;
+  // Hears of each record as it is published; `sets_size`: it came from a SetSize.
+  using Observer = std::function<void(const Record&, bool sets_size)>;
   Group(GroupId id, Epoch epoch, Observer observer)
       : id_(id), epoch_(epoch), observer_(std::move(observer)) {}
 
@@ -66,32 +69,29 @@ class Group final : public PublishedObjects {
     std::uint64_t forgotten_below = 0;
     std::map<std::uint64_t, Outcome> outcomes;  // by sequence
   };
-  // [Z2] [Z3] Size and generation as of the last ordered record.
-  struct Ordered {
-    std::uint64_t size = 0;
-    Generation generation;
-    std::size_t undecided = 0;
-  };
-  struct Record {
-    Lsn lsn;
-    Commit commit;
+  // What a record of the log needs beside it until it is published.
+  struct Undecided {
+    RecordRef record;
+    PageRuns unread_copies;  // [F7]
+    bool waits_for_header = false, sets_size = false;
   };
 
   Outcome* find(const CommitId& id);
   bool answer_again(NodeId from, const Commit& message, GroupEffects& out);
-  bool acceptable(const Change& change, const Ordered& ordered) const;
-  void publish(Record& record, GroupEffects& out);
+  Ordered& ordered(Ino ino);
+  void publish(Undecided& undecided, GroupEffects& out);
   void tell(const CommitId& id, const Outcome& outcome, bool done, GroupEffects& out);
 
   GroupId id_;
   Epoch epoch_;
   Observer observer_;
-  std::uint64_t sequence_ = 0;
+  Lsn last_, published_;  // of the newest record ordered, published
   Frames frames_;
-  std::deque<Record> log_;  // ordered, not yet decided
+  std::deque<Undecided> log_;  // ordered, not yet decided
   std::map<Ino, Ordered> ordered_;
   std::vector<std::pair<NodeId, Commit>> held_;  // refused once the records before are decided
   std::map<std::pair<NodeId, Incarnation>, Committer> committers_;
+  std::map<Ino, Generation> learnt_;  // cut so often as of the last settled SetSize [Z1]
 };
 
 }  // namespace dspm::commit

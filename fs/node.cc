@@ -252,7 +252,7 @@ void Node::Machines::route_group() {
           if constexpr (std::is_same_v<E, commit::GroupSend>) {
             std::visit([&](auto& m) { send(e.to, std::move(m)); }, e.message);
           } else if constexpr (std::is_same_v<E, commit::AppendRecord>) {
-            out->push_back(WriteLog{e.lsn});
+            out->push_back(WriteLog{e.record->lsn});
           } else {
             route(e);
           }

@@ -10,6 +10,7 @@
 #include <variant>
 #include <vector>
 
+#include "commit/record.h"
 #include "dsm/events.h"
 #include "fs/messages.h"
 #include "utils/base/ids.h"
@@ -67,7 +68,7 @@ struct NodeOptions {
   GroupId own_group;
   Duration answer_timeout = kAnswerTimeout;
   // Observer for tests: called for each record as it is published, in Lsn order of the group.
-  std::function<void(const commit::Commit&, Version)> on_publish;
+  std::function<void(const commit::Record&, bool sets_size)> on_publish;
 };
 
 // What `dspm status` and `dspm object` show.

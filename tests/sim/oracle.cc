@@ -132,35 +132,35 @@ void Oracle::settle(NodeId node, Place& place) {
 }
 
 // ---- publications
-void Oracle::published(const commit::Commit& commit, Version version) {
+void Oracle::published(const commit::Record& record, bool sets_size) {
   commits++;
-  const dspm::Change& change = commit.change;
-  const auto it = objects_.find(change.ino);
+  const auto it = objects_.find(record.ino);
   if (it == objects_.end()) return;
   Object& o = it->second;
   const std::uint64_t old = o.size;
-  scheduler_.say("published ", version, " of ", commit.id, " o", change.ino, " extents ",
-                 change.extents.size(), " grow ", change.grow_to,
-                 change.set_size ? " set size " + std::to_string(*change.set_size) : "");
-  scheduler_.mix(version.value);
-  o.size = std::max(o.size, change.grow_to);
-  o.sizes.push_back({o.size, commit.id.node, std::min(old, o.size), o.size != old});
-  for (const Extent& e : change.extents) {
-    if (e.end() > o.size && !o.lost)
-      flaw(commit.id.node, change.ino, e.end(), "committed beyond the size");
+  const bool moved = record.header.version == record.lsn;
+  scheduler_.say("published ", record.lsn, " of ", record.id, " o", record.ino, " extents ",
+                 record.extents.size(), moved ? " size " + std::to_string(record.header.size) : "",
+                 record.cut ? " cut " + std::to_string(*record.cut) : "");
+  scheduler_.mix(record.lsn.value);
+  if (!record.cut) o.size = record.header.size;
+  o.sizes.push_back({o.size, record.id.node, std::min(old, o.size), o.size != old || sets_size});
+  for (const Extent& e : record.extents) {
+    if (e.end() > o.size && !o.lost && !record.cut)
+      flaw(record.id.node, record.ino, e.end(), "committed beyond the size");
     for (auto p = o.places.lower_bound(e.offset); p != o.places.end() && p->first < e.end(); ++p)
-      publish_byte(commit, p->first, std::uint8_t(e.bytes[p->first - e.offset]));
+      publish_byte(record, p->first, std::uint8_t(e.bytes[p->first - e.offset]));
   }
-  if (!change.set_size) return;
-  const bool cuts = *change.set_size < o.size;
-  o.sizes.back().changed = true;
-  o.size = o.sizes.back().size = *change.set_size;
-  if (cuts) publish_cut(o, *change.set_size);
+  if (!record.cut) return;
+  if (!sets_size || *record.cut != record.header.size)
+    flaw(record.id.node, record.ino, *record.cut, "cut where nothing was truncated");
+  o.size = o.sizes.back().size = *record.cut;
+  publish_cut(o, *record.cut);
 }
 
-void Oracle::publish_byte(const commit::Commit& commit, std::uint64_t offset, std::uint8_t value) {
-  const NodeId node = commit.id.node;
-  const Ino ino = commit.change.ino;
+void Oracle::publish_byte(const commit::Record& record, std::uint64_t offset, std::uint8_t value) {
+  const NodeId node = record.id.node;
+  const Ino ino = record.ino;
   Object& o = objects_.at(ino);
   Place& p = o.places.at(offset);
   const std::string shown = " " + std::to_string(value);
@@ -170,12 +170,12 @@ void Oracle::publish_byte(const commit::Commit& commit, std::uint64_t offset, st
   const Value& v = p.values[value];
   const std::size_t before = index_of(p, value);
   // A write() in hand may be seen early, by the write-back of its page, and again when it is done.
-  if (before != kNone && before >= p.life && (!v.leaked || p.published[before].commit == commit.id))
+  if (before != kNone && before >= p.life && (!v.leaked || p.published[before].commit == record.id))
     flaw(node, ino, offset, "a byte was committed twice:" + shown);
   for (const Cut& c : o.cuts)
     if (c.at <= offset && v.settled <= c.record && c.generation > v.generation)
       flaw(node, ino, offset, "stored before a truncation, published after it:" + shown);
-  p.published.push_back({value, o.sizes.size() - 1, {}, commit.id});
+  p.published.push_back({value, o.sizes.size() - 1, {}, record.id});
   settle(node, p);
 }
 

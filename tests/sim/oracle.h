@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "commit/messages.h"
+#include "commit/record.h"
 #include "tests/sim/scheduler.h"
 
 namespace dspm::sim {
@@ -81,7 +81,7 @@ class Oracle {
   void size_named(const SizeLook& look, std::uint64_t size);
 
   // ---- what the group does
-  void published(const commit::Commit& commit, Version version);
+  void published(const commit::Record& record, bool sets_size);
   // The home of these objects came back without its bytes; `node` without what it had staged.
   void home_lost(Ino ino);
   void node_lost(NodeId node);
@@ -150,7 +150,7 @@ class Oracle {
   // Lowest size that a SETATTR(size) in hand on the node asks for.
   std::optional<std::uint64_t> own_cut(NodeId node, Ino ino) const;
   static std::size_t index_of(const Place& place, std::uint8_t value);
-  void publish_byte(const commit::Commit& commit, std::uint64_t offset, std::uint8_t value);
+  void publish_byte(const commit::Record& record, std::uint64_t offset, std::uint8_t value);
   void publish_cut(Object& object, std::uint64_t at);
   void settle(NodeId node, Place& place);
   bool voidable(const Object& object, std::uint64_t offset, const Value& value) const;

@@ -42,7 +42,9 @@ std::vector<Ino> World::objects() const {
 void World::start(Host& host) {
   fs::NodeOptions node{
       .self = host.id, .incarnation = host.incarnation, .own_group = GroupId(host.id.value)};
-  node.on_publish = [this](const commit::Commit& c, Version v) { oracle_.published(c, v); };
+  node.on_publish = [this](const commit::Record& record, bool sets_size) {
+    oracle_.published(record, sets_size);
+  };
   host.node = std::make_unique<fs::Node>(node);
   KernelOptions kernel = options_.kernel;
   if (host.id.value <= options_.old_kernels.size())

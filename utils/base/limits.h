@@ -16,6 +16,9 @@ inline constexpr std::size_t kMaxTransfer = std::size_t{1} << 20;
 // Largest object: page numbers stay below the header page's (10-names).
 inline constexpr std::uint64_t kMaxObjectSize = std::uint64_t{1} << 62;
 
+// [Z1] Cuts that a header can hold (it must fit a page), and beyond how many the learnt ones go.
+inline constexpr std::size_t kMaxCuts = 200, kCutsKept = 16;
+
 // Wire: one frame. A commit of 16,384 scattered pages fits; more goes in several commits.
 inline constexpr std::size_t kMaxFrame = std::size_t{256} << 20;
 // One commit: what fits into a frame with its page list. A larger one is ENOSPC as a whole.

@@ -48,7 +48,7 @@ class GroupTest : public ::testing::Test {
   void whole(const Commit& m) {
     commit(m);
     ASSERT_EQ(all<AppendRecord>().size(), 1u);
-    durable(all<AppendRecord>()[0].lsn.sequence());
+    durable(all<AppendRecord>()[0].record->lsn.sequence());
     out.clear();
     group.settled(m.id, out);
   }
@@ -71,8 +71,7 @@ class GroupTest : public ::testing::Test {
   char byte() const { return char(group.page(kIno, PageNo(0)).bytes->data[0]); }
 
   std::vector<CommitId> published;
-  Group group{GroupId(1), Epoch(1),
-              [this](const Commit& c, Version) { published.push_back(c.id); }};
+  Group group{GroupId(1), Epoch(1), [this](const Record& r, bool) { published.push_back(r.id); }};
   GroupEffects out;
 };
 
@@ -80,7 +79,7 @@ TEST_F(GroupTest, C2_NothingIsPublishedBeforeTheLogIsDurable) {
   commit(store(kB, 1, 'b'));
   const auto append = all<AppendRecord>();
   ASSERT_EQ(append.size(), 1u);
-  EXPECT_EQ(append[0].lsn, Lsn(Epoch(1), 1));
+  EXPECT_EQ(append[0].record->lsn, Lsn(Epoch(1), 1));
   EXPECT_EQ(out.size(), 1u) << "no answer either";
   EXPECT_FALSE(group.contains(id(kB, 1)));
   EXPECT_EQ(byte(), '\0');
