@@ -6,7 +6,7 @@
 
 namespace dspm::commit {
 
-// An object as of the last ordered record.
+// [Z2] An object as of the last ordered record.
 struct Ordered {
   Header header;
   Times times;
