@@ -24,7 +24,7 @@ CORE = ("dsm/*", "commit/*", "fs/node*", "fs/outbox*", "fs/messages*")
 # counts. Second column: beginnings of project paths; third: names of LIBRARIES below.
 SYSTEM = "posix"
 TABLE = [
-    ("fs/node*", "fs/node fs/outbox fs/messages dsm/ commit/ utils/base/", ""),
+    ("fs/node*", "fs/node fs/outbox fs/messages dsm/ commit/ utils/base/ utils/pmem/pmem.h", ""),
     ("fs/outbox*", "fs/node fs/outbox fs/messages dsm/ commit/ utils/base/", ""),
     ("fs/messages*", "fs/messages dsm/ commit/ utils/base/", ""),
     ("fs/loop*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json"),
@@ -33,7 +33,7 @@ TABLE = [
     ("fs/dspmd*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse asio log json cli"),
     ("fs/*", "fs/ namespace/ dsm/ commit/ utils/", "posix fuse log json"),
     ("dsm/*", "dsm/ utils/base/", ""),
-    ("commit/*", "commit/ utils/base/", ""),
+    ("commit/*", "commit/ utils/base/ utils/pmem/pmem.h", ""),
     ("namespace/cluster/sqlite_*", "namespace/ utils/", "posix log json sqlite"),
     ("namespace/tree/sqlite_*", "namespace/ utils/", "posix log json sqlite"),
     ("namespace/*", "namespace/ utils/", "posix log json"),
