@@ -2,15 +2,19 @@
 
 #include <utility>
 // Boost 1.74 uses std::exchange without including it.
+#include <fcntl.h>
 #include <sched.h>
 
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <csignal>
 #include <cstdio>
+#include <map>
 #include <optional>
 #include <string>
 #include <thread>
@@ -30,6 +34,11 @@ namespace dspm::fs {
 namespace {
 
 constexpr auto kStartLimit = std::chrono::seconds(30);
+// From the wish to end until the end, and how much of it the kernel may take to hand over what is
+// dirty.
+constexpr auto kStopLimit = std::chrono::seconds(10);
+constexpr auto kFlushLimit = std::chrono::seconds(5);
+constexpr std::size_t kMostNamed = 10;  // objects whose loss the log names one by one
 
 void say(const std::string& line) { std::fprintf(stderr, "dspmd: %s\n", line.c_str()); }
 
@@ -64,7 +73,11 @@ struct Daemon::Parts {
   Outcome listen();
   Outcome learn_cluster();
   void apply(const names::ClusterView& view);
+  void watch_mounts();
   void end(const std::string& why);
+  std::vector<ObjectStatus> uncommitted() const;
+  bool can_commit(const ObjectStatus& object) const;
+  void settle();
 
   Config config;
   SystemClock clock;
@@ -72,6 +85,8 @@ struct Daemon::Parts {
   // Keeps `io` from stopping while nothing is under way.
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work{io.get_executor()};
   boost::asio::signal_set signals{io};
+  boost::asio::posix::stream_descriptor mounts{io};
+  boost::asio::steady_timer flushing{io};
   std::unique_ptr<names::ClusterStore> store;
   names::Joined joined;
   std::unique_ptr<names::NameStore> name_store;
@@ -85,10 +100,12 @@ struct Daemon::Parts {
   std::unique_ptr<TcpWire> wire;
   std::vector<Peer> peers;
   std::vector<GroupView> groups;
+  std::map<NodeId, names::NodeRecord> lives;
   std::optional<StatusSources> sources;
   std::unique_ptr<StatusServer> status;
   std::unique_ptr<names::ClusterStore::Watch> watch;
   std::thread unmounter;
+  Time end_by = kNever;
 };
 
 Daemon::Parts::~Parts() {
@@ -188,6 +205,7 @@ void Daemon::Parts::apply(const names::ClusterView& view) {
   for (const auto& [id, member] : view.members)
     if (id != config.node) now_peers.push_back({id, member.host, member.port});
   if (now_peers != peers) wire->set_peers(peers = now_peers);
+  lives = view.nodes;
   for (const auto& [id, group] : view.groups) {
     if (!group.primary) continue;
     const GroupView next{id, group.epoch, group.primary, group.incarnation};
@@ -203,14 +221,76 @@ void Daemon::Parts::apply(const names::ClusterView& view) {
   }
 }
 
+// A lazy unmount by somebody else: the kernel says nothing of it, for our handle of the root keeps
+// the connection.
+void Daemon::Parts::watch_mounts() {
+  mounts.async_wait(boost::asio::posix::descriptor_base::wait_error,
+                    [this](const boost::system::error_code& error) {
+                      if (error) return;
+                      if (!device->is_ours()) return end("unmounted");
+                      watch_mounts();
+                    });
+}
+
 // Unmounts beside the loop, which goes on answering until the kernel needs it no more.
 void Daemon::Parts::end(const std::string& why) {
   if (unmounter.joinable()) return;
   say("ends: " + why);
+  end_by = clock.now() + kStopLimit;
+  flushing.expires_after(kFlushLimit);
+  flushing.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    say("the kernel has not handed over all that was stored; what it still has is lost");
+    device->abort();
+  });
   unmounter = std::thread([this] {
     device->unmount();
-    boost::asio::post(io, [this] { loop->stop(); });
+    boost::asio::post(io, [this] {
+      flushing.cancel();
+      loop->stop();
+    });
   });
+}
+
+std::vector<ObjectStatus> Daemon::Parts::uncommitted() const {
+  std::vector<ObjectStatus> found;
+  for (const Ino ino : node->objects())
+    if (auto object = node->object(ino); object && object->staged_bytes > 0)
+      found.push_back(std::move(*object));
+  return found;
+}
+
+// Whether the life that is home to the object has not ended by itself.
+bool Daemon::Parts::can_commit(const ObjectStatus& object) const {
+  for (const GroupView& group : groups) {
+    if (group.group != object.home) continue;
+    const auto life = lives.find(group.primary);
+    return life != lives.end() && life->second.incarnation == group.incarnation;
+  }
+  return false;
+}
+
+// [L7] What is staged here goes to its homes, as long as those answer.
+void Daemon::Parts::settle() {
+  end_by = std::min(end_by, clock.now() + kStopLimit);
+  std::vector<ObjectStatus> left = uncommitted();
+  for (const ObjectStatus& object : left)
+    exchange->step_kernel(dsm::SyncRequest{Unique(), object.ino});
+  const auto settled = [&] {
+    std::erase_if(left, [&](const ObjectStatus& object) {
+      const auto now = node->object(object.ino);
+      return !now || now->staged_bytes == 0 || !can_commit(object);
+    });
+    return left.empty();
+  };
+  loop->run_until(settled, end_by);
+  const std::vector<ObjectStatus> lost = uncommitted();
+  for (std::size_t i = 0; i < std::min(lost.size(), kMostNamed); ++i)
+    say("lost: " + std::to_string(lost[i].staged_bytes) + " bytes of object " +
+        std::to_string(lost[i].ino.value) + ", for its home, group " +
+        std::to_string(lost[i].home.value) + ", did not answer");
+  if (lost.size() > kMostNamed)
+    say("lost: bytes of " + std::to_string(lost.size() - kMostNamed) + " more objects");
 }
 
 Daemon::Daemon(Config config) : parts_(std::make_unique<Parts>(std::move(config))) {}
@@ -228,6 +308,10 @@ Outcome Daemon::start() {
   p.signals.async_wait([&p](const boost::system::error_code& error, int signal) {
     if (!error) p.end(signal == SIGINT ? "SIGINT" : "SIGTERM");
   });
+  if (const int fd = ::open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC); fd >= 0) {
+    p.mounts.assign(fd);
+    p.watch_mounts();
+  }
   return Done{};
 }
 
@@ -236,6 +320,7 @@ void Daemon::run() {
   say("node " + std::to_string(p.config.node.value) + ", incarnation " +
       std::to_string(p.joined.incarnation.value) + ", serves " + p.config.mount);
   p.loop->run();
+  p.settle();
   if (p.loop->unmounted()) say("unmounted");
 }
 

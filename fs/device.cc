@@ -134,7 +134,10 @@ Device::~Device() {
 }
 
 void Device::unmount() {
-  if (!mounted_.exchange(false) || !is_ours()) return;
+  if (!mounted_.exchange(false)) return;
+  // Here, because a mount in use is taken away by force, which discards what is dirty.
+  if (root_ >= 0) ::syncfs(root_);
+  if (!is_ours()) return;
   // Our own handle of the root would keep the mount busy; an invalidator may be using it.
   if (const int nothing = ::open("/dev/null", O_RDONLY | O_CLOEXEC); nothing >= 0) {
     if (root_ >= 0) ::dup3(nothing, root_, O_CLOEXEC);
@@ -257,7 +260,6 @@ bool Device::find_device(std::uint32_t& major, std::uint32_t& minor) const {
   return true;
 }
 
-// Whether our mount is still there, and not another at its place.
 bool Device::is_ours() const {
   std::uint32_t major = 0, minor = 0;
   return is_mounted(mount_point_) && find_device(major, minor) && minor == device_;

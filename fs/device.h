@@ -97,8 +97,10 @@ class Device {
   // The ctime that the kernel shows without asking us [Z9]; none: it does not know the object.
   std::optional<WallTime> shown_ctime(Ino ino) const;
 
-  // Takes the mount away, by force where programs still use it. The kernel may first write back
-  // what is dirty: another thread than the loop's, while that goes on answering. Safe twice.
+  // Whether our mount is still where it was made, and not another at its place.
+  bool is_ours() const;
+  // Lets the kernel write back what is dirty, then takes the mount away, by force where programs
+  // still use it. Another thread than the loop's, while that goes on answering. Safe twice.
   void unmount();
   // Ends the connection: whoever waits for an answer or inside a notification returns. Any thread.
   void abort();
@@ -111,7 +113,6 @@ class Device {
   bool show(Ino ino, int sync, struct statx& shown) const;
   void send(Unique unique, int error, std::span<const ByteSpan> parts);
   void bound_bdi();
-  bool is_ours() const;
   bool find_device(std::uint32_t& major, std::uint32_t& minor) const;
 
   int fd_ = -1;

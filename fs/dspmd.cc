@@ -1,4 +1,5 @@
-// dspmd: serves one mount of a dspm cluster. `dspmd --config FILE` stays in the foreground.
+// dspmd: serves one mount of a dspm cluster. `dspmd --config FILE` stays in the foreground. Exit
+// codes: 0 ended as it was told, 1 failed, 2 wrong command line.
 #include <fcntl.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <string>
 
 #include "fs/daemon.h"
+#include "utils/config/command_line.h"
 #include "utils/config/config.h"
 
 #ifndef PR_SET_IO_FLUSHER
@@ -38,14 +40,8 @@ bool log_to(const std::string& path) {
 int main(int argc, char** argv) {
   CLI::App app{"dspmd: serves one mount of a dspm cluster", "dspmd"};
   std::string file;
-  app.add_option("--config", file, "configuration (TOML)")->required();
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::Success& help) {
-    return app.exit(help);
-  } catch (const CLI::Error& error) {
-    return complain(error.what());
-  }
+  app.add_option("--config", file, "Configuration (TOML)")->required();
+  if (const auto code = dspm::parse_words(app, argc, argv)) return *code;
   auto config = dspm::load_config(file);
   if (!config) return complain(config.error().what);
   if (::geteuid() != 0) return complain("must run as root");

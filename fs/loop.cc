@@ -43,6 +43,12 @@ void Loop::run() {
   }
 }
 
+void Loop::run_until(const std::function<bool()>& done, Time deadline) {
+  while (!done() && exchange_.now() < deadline) {
+    if (!turn()) wait(deadline);
+  }
+}
+
 bool Loop::turn() {
   bool worked = io_.poll() > 0;
   if (device_due_) {
@@ -57,11 +63,11 @@ bool Loop::turn() {
   return worked;
 }
 
-void Loop::wait() {
+void Loop::wait(Time deadline) {
   const bool spoken_to = std::exchange(from_peer_, false);
   if (options_.spin > Duration::zero() && (spoken_to || node_.owed()) && spin()) return;
   const Time now = exchange_.now();
-  set_timer(std::min(node_.next_deadline(), invalidator_.deadline(now)));
+  set_timer(std::min({node_.next_deadline(), invalidator_.deadline(now), deadline}));
   exchange_.end_turn();
   io_.run_one();
 }

@@ -44,6 +44,8 @@ class Loop final : public WireEvents {
 
   // Turns until stop(), or until the mount is gone.
   void run();
+  // Turns without the kernel, after run(): until `done`, at the latest until `deadline`.
+  void run_until(const std::function<bool()>& done, Time deadline);
   // On the loop's thread.
   void stop() { stopped_ = true; }
   bool unmounted() const { return unmounted_; }
@@ -55,7 +57,7 @@ class Loop final : public WireEvents {
 
  private:
   bool turn();
-  void wait();
+  void wait(Time deadline = kNever);
   bool spin();
   void drain_device();
   void take_jobs();

@@ -314,6 +314,7 @@ std::optional<ObjectStatus> Node::object(Ino ino) const {
   status.size = state->header.size;
   status.told = state->told;
   status.staged_bytes = state->staged.byte_count();
+  if (state->frozen) status.staged_bytes += state->frozen->stage.byte_count();
   for (const auto& [number, page] : state->pages) {
     status.twins += page.twin != nullptr;
     status.cached_pages += page.copy;

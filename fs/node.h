@@ -83,7 +83,8 @@ struct NodeCounters {
 struct ObjectStatus {
   Ino ino;
   GroupId home;
-  std::uint64_t size = 0, told = 0, staged_bytes = 0, twins = 0, cached_pages = 0;
+  std::uint64_t size = 0, told = 0, twins = 0, cached_pages = 0;
+  std::uint64_t staged_bytes = 0;  // not known to be committed
   std::uint32_t opens = 0, writable_opens = 0, commits_in_flight = 0;
   Version version;
   Generation generation;

@@ -24,16 +24,37 @@ def refused(command, what, *words, code=None):
     return check(good, f"{what}: {lines[0][:150] if lines else 'nothing said'}", result)
 
 
+# A wrong command line, and the word that the message must name.
+WRONG_WORDS = (
+    ("dspm", "subcommand"), ("dspm nonsense", "'nonsense'"), ("dspm --nonsense", "'--nonsense'"),
+    ("dspm -x", "'-x'"), ("dspm --nonsense status", "'--nonsense'"), ("dspm dev", "dspm dev --help"),
+    ("dspm dev nonsense", "'nonsense'"), ("dspm dev --nonsense", "'--nonsense'"),
+    ("dspm dev kill", "N"), ("dspm dev kill x", "x"), ("dspm dev kill 0", "0"),
+    ("dspm dev kill -1", "-1"), ("dspm dev kill 99", "99"), ("dspm dev kill 1 2", "'2'"),
+    ("dspm dev kill 1 --nonsense", "'--nonsense'"), ("dspm dev start", "N"),
+    ("dspm dev stop --all=maybe 1", "maybe"), ("dspm dev cont --node 3", "'--node'"),
+    ("dspm dev up --nodes 0", "0"), ("dspm dev up --nodes 1000", "1000"),
+    ("dspm dev up --nodes three", "three"), ("dspm dev up --nodes", "--nodes needs a value"),
+    ("dspm dev up --nodes 3 --nodes 4", "--nodes is given more than once"),
+    ("dspm dev up extra", "'extra'"), ("dspm dev up --dir", "--dir needs a value"),
+    ("dspm dev up --dir=", "--dir"), ("dspm dev down extra", "'extra'"),
+    ("dspm dev status --nodes 3", "'--nodes'"), ("dspm dev status --json=maybe", "maybe"),
+    ("dspm object", "PATH"), ("dspm object a b", "'b'"), ("dspm object a --socket", "--socket"),
+    ("dspm object --nonsense a", "'--nonsense'"), ("dspm status extra", "'extra'"),
+    ("dspm status --dir a --socket b", "--socket"), ("dspm status --socket=", "--socket"),
+    ("dspmd", "--config"), ("dspmd --nonsense", "'--nonsense'"), ("dspmd -x", "'-x'"),
+    ("dspmd nonsense", "'nonsense'"), ("dspmd --config", "--config needs a value"),
+    ("dspmd --config=", "--config"), ("dspmd --config a b", "'b'"),
+    ("dspmd --config a --config b", "--config is given more than once"),
+    ("dspmd --config a --nonsense=3", "'--nonsense=3'"),
+)
+
+
 def command_lines():
-    refused([DSPM], "dspm alone", code=2)
-    for words in (["nonsense"], ["--nonsense"], ["dev"], ["dev", "nonsense"], ["dev", "kill"],
-                  ["dev", "kill", "x"], ["dev", "kill", "0"], ["dev", "kill", "-1"],
-                  ["dev", "kill", "1", "2"], ["dev", "up", "--nodes", "0"],
-                  ["dev", "up", "--nodes", "1000"], ["dev", "up", "--nodes"], ["dev", "up", "extra"],
-                  ["dev", "status", "--nodes", "3"], ["object"], ["status", "extra"],
-                  ["status", "--dir", "a", "--socket", "b"], ["dev", "up", "--dir"]):
-        named = words[-1:] if words[-1].endswith("nonsense") else ()
-        refused([DSPM, *words], "dspm " + " ".join(words), *named, code=2)
+    for line, named in WRONG_WORDS:
+        program, *words = line.split()
+        refused([os.path.join(BIN, program), *words], line, named, "--help", code=2)
+    refused([DSPM, "object", ""], "dspm object ''", "PATH", code=2)
     with tempfile.TemporaryDirectory(prefix="dspm-e2e-") as place:
         for words in (["dev", "status"], ["dev", "kill", "1"], ["dev", "down"], ["status"]):
             refused([DSPM, *words, "--dir", place], f"dspm {' '.join(words)} without a cluster",
@@ -48,10 +69,8 @@ def command_lines():
                 code=1)
         refused([DSPM, "object", place], "dspm object outside of any mount", place, code=1)
         refused([DSPM, "status", "--socket", place + "/none"], "dspm status without a socket", code=1)
-    refused([DSPMD], "dspmd alone")
-    refused([DSPMD, "--nonsense"], "dspmd --nonsense")
-    refused([DSPMD, "--config"], "dspmd --config without a file")
-    refused([DSPMD, "--config", "/nonexistent.toml"], "dspmd without its file", "/nonexistent.toml")
+    refused([DSPMD, "--config", "/nonexistent.toml"], "dspmd without its file", "/nonexistent.toml",
+            code=1)
 
 
 GOOD = """[cluster]
@@ -65,21 +84,50 @@ status_socket = "/nonexistent/sock"
 listen_host = "127.0.0.1"
 listen_port = 7001
 """
+TEXTS = ('""', "7", "1.5", "true", "[]", "{}", "nonsense", "1979-05-27", '"a', '"a\\x"', '"a\\u0000b"')
+PATHS = (*TEXTS, '"not/absolute"', '"' + "/x" * 2500 + '"')
+NUMBERS = ('""', '"7"', "0", "-1", "70010", "1.5", "0x10", "007", "99999999999999999999", "true", "[7]")
+VALUES = {  # of each key: what may not be written there
+    "[cluster] id": (*TEXTS, '"' + "x" * 65 + '"', '"a b"'),
+    "[node] id": NUMBERS,
+    "[node] mount": PATHS,
+    "[node] store": PATHS,
+    "[node] log": PATHS,
+    "[node] status_socket": (*PATHS, '"/' + "x" * 107 + '"'),
+    "[net] listen_host": (*TEXTS, '"' + "x" * 254 + '"', '"a b"'),
+    "[net] listen_port": NUMBERS,
+    "[net] spin_us": ("-1", "1000001", '"5"', "0.5", "never"),
+    "[fs] read_ahead_kb": ("-1", "1048577", '"128"', "0.5", "none"),
+}
 CONFIGS = (  # what is replaced, by what, what the message must have
-    ("[net]", "[net]\nnonsense = 1", "nonsense"),
-    ("[net]", "[network]", "[network]"),
-    ("id = 1", 'id = "1"', "[node] id"),
-    ("id = 1", "id = 0", "[node] id"),
-    ("id = 1", "", "[node] id"),
+    ("[net]", "[net]\nnonsense = 1", "unknown key [net] nonsense"),
+    ("[net]", "[network]", "unknown table [network]"),
+    ("[net]", "[[net]]", "[[net]]"),
+    ("[net]", "[net", "[net"),
+    ("[net]", "nonsense\n[net]", "'nonsense'"),
+    ("[net]", "[node]", "[node] is there twice"),
+    ("id = 1", "", "[node] id is missing"),
     ("id = 1", "id = ", ":4"),
-    ("7001", "70010", "listen_port"),
-    ('"/nonexistent/mnt"', '"mnt"', "mount"),
-    ('"/nonexistent/mnt"', "7", "mount"),
-    ('"c"', '""', "[cluster] id"),
-    ("listen_port = 7001", "listen_port = 7001\nspin_us = -1", "spin_us"),
-    (GOOD, "", ""),
+    ("id = 1", "id = 1\nid = 2", ":5"),
+    ("[cluster]", "cluster = 1\n[cluster]", "'cluster'"),
+    ("[cluster]", "cluster.id = 1\n[cluster]", "'cluster.id'"),
+    (GOOD, "", "empty"),
     (GOOD, "\x7fELF\x01\x02", ""),
 )
+
+
+def with_value(name, value):
+    """The good configuration with another value at `[table] key`."""
+    table, key = name.split(" ")
+    lines = [line for line in GOOD.splitlines()]
+    if table not in lines:
+        lines.append(table)
+    at = lines.index(table) + 1
+    while at < len(lines) and not lines[at].startswith(("[", key + " ")):
+        at += 1
+    known = at < len(lines) and lines[at].startswith(key)
+    lines[at:at + known] = [f"{key} = {value}"]
+    return "\n".join(lines) + "\n", at + 1
 
 
 def configurations():
@@ -88,7 +136,16 @@ def configurations():
         for old, new, word in CONFIGS:
             with open(path, "w", encoding="ascii") as f:
                 f.write(GOOD.replace(old, new))
-            refused([DSPMD, "--config", path], f"{new.strip()[-30:]!r}", path, word)
+            refused([DSPMD, "--config", path], f"{new.strip()[-30:]!r}", path, word, code=1)
+        for name, values in VALUES.items():
+            for value in values:
+                text, line = with_value(name, value)
+                with open(path, "w", encoding="ascii") as f:
+                    f.write(text)
+                # What cannot be read as a value at all is named itself.
+                named = "'\"a" if value in ('"a', '"a\\x"') else name
+                refused([DSPMD, "--config", path], f"{name} = {value[:30]}", f"{path}:{line}: ",
+                        named, value[:20], code=1)
         refused([DSPMD, "--config", place], "a directory as configuration", place)
 
 

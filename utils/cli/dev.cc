@@ -3,6 +3,7 @@
 
 #include "utils/cli/commands.h"
 #include "utils/cli/dev_cluster.h"
+#include "utils/config/command_line.h"
 
 namespace dspm::cli {
 namespace {
@@ -60,7 +61,9 @@ Outcome on_node(const Options& options, NodeStep step) {
 CLI::App* add_command(CLI::App& dev, const OptionsPtr& options, const char* name,
                       const char* what) {
   auto* command = dev.add_subcommand(name, what);
-  command->add_option("--dir", options->dir, "Directory of the cluster")->capture_default_str();
+  command->add_option("--dir", options->dir, "Directory of the cluster")
+      ->capture_default_str()
+      ->check(not_empty);
   command->add_flag("--json", options->json, "Show the cluster as JSON afterwards");
   return command;
 }

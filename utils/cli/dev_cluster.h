@@ -20,8 +20,9 @@ namespace dspm::cli {
 inline constexpr unsigned kMostNodes = 32;
 inline constexpr unsigned kDefaultNodes = 3;
 inline constexpr std::chrono::seconds kStartLimit{30};  // from spawn to an answered stat
-inline constexpr std::chrono::seconds kStopLimit{10};   // from SIGTERM to SIGKILL
-inline constexpr std::chrono::seconds kKillLimit{10};   // from SIGKILL to the end
+// From SIGTERM to SIGKILL: longer than a daemon gives what is staged.
+inline constexpr std::chrono::seconds kStopLimit{15};
+inline constexpr std::chrono::seconds kKillLimit{10};  // from SIGKILL to the end
 
 struct DevNode {
   NodeId id;

@@ -12,6 +12,7 @@
 #include "utils/cli/mounts.h"
 #include "utils/cli/probe.h"
 #include "utils/cli/status_socket.h"
+#include "utils/config/command_line.h"
 
 namespace dspm::cli {
 namespace {
@@ -76,8 +77,8 @@ Outcome show(const Options& options) {
 void add_object(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("object", "What a file's daemon knows of it");
-  command->add_option("PATH", options->path, "A file in a mount")->required();
-  command->add_option("--socket", options->socket, "Status socket of the daemon");
+  command->add_option("PATH", options->path, "A file in a mount")->required()->check(not_empty);
+  command->add_option("--socket", options->socket, "Status socket of the daemon")->check(not_empty);
   command->add_flag("--json", options->json, "As JSON");
   command->callback([options, &chosen] { chosen = [options] { return show(*options); }; });
 }

@@ -4,6 +4,7 @@
 #include "utils/cli/commands.h"
 #include "utils/cli/dev_cluster.h"
 #include "utils/cli/status_socket.h"
+#include "utils/config/command_line.h"
 
 namespace dspm::cli {
 namespace {
@@ -74,9 +75,12 @@ void print_flat(const Json& value, const std::string& indent, const std::string&
 void add_status(CLI::App& app, Action& chosen) {
   auto options = std::make_shared<Options>();
   auto* command = app.add_subcommand("status", "What the daemons say of themselves");
-  auto* dir =
-      command->add_option("--dir", options->dir, "Development cluster")->capture_default_str();
-  command->add_option("--socket", options->socket, "Status socket of one daemon")->excludes(dir);
+  auto* dir = command->add_option("--dir", options->dir, "Development cluster")
+                  ->capture_default_str()
+                  ->check(not_empty);
+  command->add_option("--socket", options->socket, "Status socket of one daemon")
+      ->excludes(dir)
+      ->check(not_empty);
   command->add_flag("--json", options->json, "As JSON");
   command->callback([options, &chosen] {
     chosen = [options] {

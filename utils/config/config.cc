@@ -10,14 +10,15 @@
 #include <cstring>
 #include <fstream>
 #include <sstream>
-#include <toml.hpp>
+
+#include "utils/config/settings.h"
 
 namespace dspm {
 namespace {
 
 constexpr std::size_t kMaxClusterId = 64;  // what a hello carries
 constexpr std::size_t kMaxHost = 253;      // longest name of DNS
-// Far more than all keys need; also bounds how deep the parser recurses.
+// Far more than all keys need.
 constexpr std::size_t kMaxFile = std::size_t{16} << 10;
 
 bool printable(const std::string& s) {
@@ -25,24 +26,24 @@ bool printable(const std::string& s) {
 }
 
 // Each take_…: whether `value` was fit for its key, and if so its effect.
-bool take_number(const toml::value& value, std::int64_t low, std::int64_t high, std::int64_t& out) {
-  if (!value.is_integer()) return false;
-  out = value.as_integer();
+bool take_number(const Setting& value, std::int64_t low, std::int64_t high, std::int64_t& out) {
+  if (value.kind != Setting::Kind::number) return false;
+  out = value.number;
   return out >= low && out <= high;
 }
 
-bool take_text(const toml::value& value, std::size_t longest, std::string& out) {
-  if (!value.is_string()) return false;
-  out = value.as_string().str;
+bool take_text(const Setting& value, std::size_t longest, std::string& out) {
+  if (value.kind != Setting::Kind::text) return false;
+  out = value.text;
   return !out.empty() && out.size() <= longest && out.find('\0') == std::string::npos;
 }
 
-bool take_path(const toml::value& value, std::size_t longest, std::string& out) {
+bool take_path(const Setting& value, std::size_t longest, std::string& out) {
   return take_text(value, longest, out) && out.front() == '/';
 }
 
 template <class Out>
-bool take_into(const toml::value& value, std::int64_t low, std::int64_t high, Out& out) {
+bool take_into(const Setting& value, std::int64_t low, std::int64_t high, Out& out) {
   std::int64_t number = 0;
   if (!take_number(value, low, high, number)) return false;
   out = Out(number);
@@ -54,7 +55,7 @@ struct Key {
   const char* name;
   bool required;
   const char* expects;  // completes "must be …"
-  bool (*take)(Config&, const toml::value&);
+  bool (*take)(Config&, const Setting&);
 };
 
 constexpr std::size_t kMaxPath = PATH_MAX - 1;
@@ -64,31 +65,29 @@ static_assert(kMaxSocketPath == 107);
 // Every key there is; at most 25 in all.
 constexpr std::array kKeys{
     Key{"cluster", "id", true, "a text of 1 to 64 printable characters without blanks",
-        [](Config& c, const toml::value& v) {
+        [](Config& c, const Setting& v) {
           return take_text(v, kMaxClusterId, c.cluster) && printable(c.cluster);
         }},
     Key{"node", "id", true, "a number from 1 to 65535",
-        [](Config& c, const toml::value& v) { return take_into(v, 1, 65535, c.node); }},
+        [](Config& c, const Setting& v) { return take_into(v, 1, 65535, c.node); }},
     Key{"node", "mount", true, "the absolute path of an existing directory",
-        [](Config& c, const toml::value& v) { return take_path(v, kMaxPath, c.mount); }},
+        [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.mount); }},
     Key{"node", "store", true, "the absolute path of a file",
-        [](Config& c, const toml::value& v) { return take_path(v, kMaxPath, c.store); }},
+        [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.store); }},
     Key{"node", "log", false, "the absolute path of a file",
-        [](Config& c, const toml::value& v) { return take_path(v, kMaxPath, c.log); }},
+        [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.log); }},
     Key{"node", "status_socket", true, "an absolute path of at most 107 bytes",
-        [](Config& c, const toml::value& v) {
-          return take_path(v, kMaxSocketPath, c.status_socket);
-        }},
+        [](Config& c, const Setting& v) { return take_path(v, kMaxSocketPath, c.status_socket); }},
     Key{"net", "listen_host", true, "an address or name of this machine",
-        [](Config& c, const toml::value& v) {
+        [](Config& c, const Setting& v) {
           return take_text(v, kMaxHost, c.listen_host) && printable(c.listen_host);
         }},
     Key{"net", "listen_port", true, "a number from 1 to 65535",
-        [](Config& c, const toml::value& v) { return take_into(v, 1, 65535, c.listen_port); }},
+        [](Config& c, const Setting& v) { return take_into(v, 1, 65535, c.listen_port); }},
     Key{"net", "spin_us", false, "a number from 0 (never poll) to 1000000",
-        [](Config& c, const toml::value& v) { return take_into(v, 0, 1'000'000, c.spin_us); }},
+        [](Config& c, const Setting& v) { return take_into(v, 0, 1'000'000, c.spin_us); }},
     Key{"fs", "read_ahead_kb", false, "a number from 0 (none) to 1048576",
-        [](Config& c, const toml::value& v) {
+        [](Config& c, const Setting& v) {
           return take_into(v, 0, 1'048'576, c.read_ahead_kb.emplace());
         }},
 };
@@ -96,14 +95,6 @@ static_assert(kKeys.size() <= 25);
 
 std::string label(const std::string& table, const std::string& key) {
   return "[" + table + "] " + key;
-}
-
-// `what` made fit for one line of a log: what a file contains may be anything.
-Error invalid(const std::string& file, std::size_t line, std::string what) {
-  std::replace_if(
-      what.begin(), what.end(), [](unsigned char c) { return c < ' ' || c == 0x7F; }, '?');
-  const std::string where = line != 0 ? file + ":" + std::to_string(line) : file;
-  return {Status::invalid, where + ": " + what};
 }
 
 std::string names_of(const std::string& table) {
@@ -127,48 +118,37 @@ bool known(const std::string& table, const std::string& name) {
                      [&](const Key& key) { return table == key.table && name == key.name; });
 }
 
-// Nothing in `root` that no key of the table stands for.
-std::optional<Error> unknown_in(const toml::table& root, const std::string& file) {
-  for (const auto& [table, content] : root) {
-    const std::size_t line = content.location().line();
-    if (names_of(table).empty())
-      return invalid(file, line,
-                     "unknown " + std::string(content.is_table() ? "table [" : "key [") + table +
-                         "]; remove it, or put its keys below one of " + tables());
-    if (!content.is_table())
-      return invalid(file, line, "'" + table + "' must be a table: write [" + table + "]");
-    for (const auto& [name, value] : content.as_table()) {
-      if (!known(table, name))
-        return invalid(
-            file, value.location().line(),
-            "unknown key " + label(table, name) + "; remove it, or use one of " + names_of(table));
-    }
+// The first thing that no key of the table stands for.
+std::optional<Error> unknown_in(const Settings& all, const std::string& file) {
+  for (const Settings::Table& table : all.tables)
+    if (names_of(table.name).empty())
+      return config_error(file, table.line,
+                          "unknown table [" + table.name + "]; remove it, or put its keys below " +
+                              "one of " + tables());
+  for (const Setting& setting : all.settings) {
+    if (known(setting.table, setting.key)) continue;
+    if (!setting.table.empty())
+      return config_error(file, setting.line,
+                          "unknown key " + label(setting.table, setting.key) +
+                              "; remove it, or use one of " + names_of(setting.table));
+    return config_error(
+        file, setting.line,
+        "key '" + setting.key + "' is in no table; put it below one of " + tables());
   }
   return {};
 }
 
-std::optional<Error> take(const toml::table& root, const std::string& file, const Key& key,
+std::optional<Error> take(const Settings& all, const std::string& file, const Key& key,
                           Config& config) {
-  const toml::value* value = nullptr;
-  if (const auto table = root.find(key.table); table != root.end()) {
-    const auto& keys = table->second.as_table();
-    if (const auto found = keys.find(key.name); found != keys.end()) value = &found->second;
-  }
+  const Setting* value = all.find(key.table, key.name);
   const std::string name = label(key.table, key.name);
   if (value == nullptr) {
     if (!key.required) return {};
-    return invalid(file, 0, name + " is missing; set it to " + key.expects);
+    return config_error(file, 0, name + " is missing; set it to " + key.expects);
   }
   if (key.take(config, *value)) return {};
-  return invalid(file, value->location().line(), name + " must be " + key.expects);
-}
-
-// The parser's message begins "[error] toml::some_function: what is wrong", then come the lines of
-// the file.
-std::string first_line(const std::string& what) {
-  std::string line = what.substr(0, what.find('\n'));
-  if (const auto colon = line.find(": "); colon != std::string::npos) line.erase(0, colon + 2);
-  return line;
+  return config_error(file, value->line,
+                      name + " must be " + key.expects + ", not " + shown(value->written));
 }
 
 std::string quoted(const std::string& text) {
@@ -189,22 +169,15 @@ std::string quoted(const std::string& text) {
 }  // namespace
 
 Result<Config> parse_config(std::string_view text, const std::string& name) {
-  if (text.size() > kMaxFile) return invalid(name, 0, "larger than 16 KiB; is it the right file?");
-  if (text.empty()) return invalid(name, 0, "empty; it needs " + tables());
-  toml::value parsed;
-  try {
-    std::istringstream in{std::string(text)};
-    parsed = toml::parse(in, name);
-  } catch (const toml::exception& e) {
-    return invalid(name, e.location().line(), "not TOML: " + first_line(e.what()));
-  } catch (const std::exception& e) {
-    return invalid(name, 0, "not TOML: " + first_line(e.what()));
-  }
-  const toml::table& root = parsed.as_table();
-  if (auto error = unknown_in(root, name)) return *std::move(error);
+  if (text.size() > kMaxFile)
+    return config_error(name, 0, "larger than 16 KiB; is it the right file?");
+  if (text.empty()) return config_error(name, 0, "empty; it needs " + tables());
+  Result<Settings> all = parse_settings(text, name);
+  if (!all) return all.error();
+  if (auto error = unknown_in(*all, name)) return *std::move(error);
   Config config;
   for (const Key& key : kKeys)
-    if (auto error = take(root, name, key, config)) return *std::move(error);
+    if (auto error = take(*all, name, key, config)) return *std::move(error);
   return config;
 }
 

@@ -12,8 +12,9 @@
 //   [net]
 //   listen_host = "127.0.0.1"       # address that the others reach this node by
 //   listen_port = 7001
-//   spin_us = 50                    # optional; µs that the loop polls for an owed answer; 0 =
-//   never [fs] read_ahead_kb = 128             # optional; default: the kernel's
+//   spin_us = 50          # optional; µs that the loop polls for an owed answer; 0 = never
+//   [fs]
+//   read_ahead_kb = 128   # optional; default: the kernel's
 //
 // The other nodes are not listed: they are found in the store's member records.
 #pragma once

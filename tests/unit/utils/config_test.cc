@@ -13,6 +13,8 @@ namespace dspm {
 namespace {
 
 using testing::AllOf;
+using testing::AnyOf;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
@@ -69,7 +71,7 @@ TEST(Config, UnknownKeysAndTablesAreNamed) {
   EXPECT_THAT(refusal(with("[net]\n", "[net]\nspin = 5\n")),
               AllOf(StartsWith("x.toml:12:"), HasSubstr("[net] spin"), HasSubstr("spin_us")));
   EXPECT_THAT(refusal(with("[net]\n", "[network]\n")), HasSubstr("[network]"));
-  EXPECT_THAT(refusal("node = 1\n"), HasSubstr("'node' must be a table"));
+  EXPECT_THAT(refusal("node = 1\n"), HasSubstr("'node' is in no table"));
   EXPECT_THAT(refusal("port = 1\n"), HasSubstr("port"));
 }
 
@@ -94,12 +96,41 @@ TEST(Config, WrongTypesAndRanges) {
               HasSubstr("at most 107 bytes"));
 }
 
+TEST(Config, WrongValuesAreShown) {
+  EXPECT_THAT(refusal(with("id = 2", "id = two # why not")), EndsWith(", not 'two'"));
+  EXPECT_THAT(refusal(with("7002", "99999999999999999999")), EndsWith("'99999999999999999999'"));
+  EXPECT_THAT(refusal(with("7002", "07002")), EndsWith(", not '07002'"));
+  EXPECT_THAT(refusal(with("7002", "\"7002\"")), EndsWith(", not '\"7002\"'"));
+  EXPECT_THAT(refusal(with("demo-5f2c", std::string(2000, 'x'))).size(), testing::Lt(200u));
+}
+
+TEST(Config, TextsAndComments) {
+  const auto mount = [](const std::string& written) {
+    return parse_config(with("\"/d/n2/mnt\"", written), "x.toml").value().mount;
+  };
+  EXPECT_EQ(mount("\"/a\\u00e9\\U0001F600\\t\"  # a \"comment\""), "/a\u00e9\U0001F600\t");
+  EXPECT_EQ(mount("'/a\\n#b'#"), "/a\\n#b");
+  EXPECT_EQ(parse_config(with("[node]", "  [ node ]# here\r"), "x.toml").value(), sample());
+  EXPECT_EQ(parse_config(with("7002", "+7002"), "x.toml").value(), sample());
+}
+
 TEST(Config, WhatIsNoToml) {
-  EXPECT_THAT(refusal(with("id = 2", "id = ")), StartsWith("x.toml:5: not TOML: "));
-  refusal(with("id = 2", "id = 2\nid = 3"));
-  refusal(
-      "\x7f"
-      "ELF\x02\x01");
+  EXPECT_THAT(refusal(with("id = 2", "id = ")), StartsWith("x.toml:5: 'id' has no value"));
+  EXPECT_THAT(refusal(with("id = 2", "id")), StartsWith("x.toml:5: 'id' is neither"));
+  EXPECT_THAT(refusal(with("id = 2", "id = 2\nid = 3")), StartsWith("x.toml:6: 'id' is there twi"));
+  EXPECT_THAT(refusal(with("[net]", "[node]")),
+              HasSubstr("[node] is there twice, first in line 4"));
+  EXPECT_THAT(refusal(with("[net]", "[net")), HasSubstr("'[net' lacks its ]"));
+  EXPECT_THAT(refusal(with("[net]", "[[net]]")), HasSubstr("'[[net]]' is no [table]"));
+  EXPECT_THAT(refusal(with("[net]", "[net] x")), HasSubstr("unexpected 'x'"));
+  EXPECT_THAT(refusal(with("id = 2", "node.id = 2")), HasSubstr("'node.id' is no key"));
+  EXPECT_THAT(refusal(with("mnt\"", "mnt")), HasSubstr("without its closing quote"));
+  EXPECT_THAT(refusal(with("mnt\"", "mnt\" 3")), HasSubstr("unexpected '3'"));
+  for (const char* escape : {"\\", "\\x", "\\u12", "\\u12g4", "\\ud800", "\\U00110000", "\\u-123"})
+    EXPECT_THAT(refusal(with("n2/mnt", escape)), AnyOf(HasSubstr("escape"), HasSubstr("quote")));
+  EXPECT_THAT(refusal("\x7f"
+                      "ELF\x02\x01"),
+              HasSubstr("is it the right file?"));
   refusal(std::string(20'000, '['));
   refusal(std::string("a\0b", 3));
 }
