@@ -172,6 +172,7 @@ void Holder::attr(const Attr& message, Time now, HolderEffects& out) {
 // push at all [Z9], but for that of a SETATTR(size), which waits for nothing.
 void Holder::answer_attrs(Context c) {
   Object& object = c.object;
+  bool shrinks = false;
   const Push& push = object.push;
   for (auto it = object.attrs.begin(); it != object.attrs.end();) {
     const AttrInFlight& waiting = it->second;
@@ -185,10 +186,14 @@ void Holder::answer_attrs(Context c) {
     if (waiting.request.setattr && !of_resize) ++object.setattrs;
     AttrAnswer answer = compose(object, waiting);
     const bool shrinking = push.phase == Push::Phase::dropping && !push.grows;
-    if (answer.size < object.kernel_high || shrinking) note_shrink(object, answer.size);
+    if (answer.size < object.kernel_high || shrinking) {
+      note_shrink(object, answer.size);
+      shrinks = true;
+    }
     c.out.push_back(KernelAnswer{std::move(answer)});
     it = object.attrs.erase(it);
   }
+  if (shrinks) start_push(c);
 }
 
 AttrAnswer Holder::compose(const Object& object, const AttrInFlight& attr) const {

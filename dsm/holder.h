@@ -122,7 +122,7 @@ class Holder {
   void early_commit(Context c);
   // holder_inval.cc
   Ticket start_job(Context c, Job job, RunningJob running);
-  void drop_run(Context c, PageRun run);
+  Ticket drop_run(Context c, PageRun run);
   void drop_copies(Context c);
   static void raise_bar(PageState& page);
   void end_bar(Context c, PageNo number, PageState& page);
@@ -133,7 +133,8 @@ class Holder {
   // holder_size.cc
   void learn(Context c, const Header& header, bool own = false);
   void cut_here(Object& object, std::uint64_t cut);
-  void note_shrink(Object& object, std::uint64_t size);
+  static void note_shrink(Object& object, std::uint64_t size);
+  void end_zeroing(Context c);
   void want_push(Context c);
   void start_push(Context c);
   void push_job_done(Context c);

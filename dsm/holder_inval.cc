@@ -20,7 +20,7 @@ Ticket Holder::start_job(Context c, Job job, RunningJob running) {
 }
 
 // One notify for a contiguous run of pages whose bar is up [F8] [D4].
-void Holder::drop_run(Context c, PageRun run) {
+Ticket Holder::drop_run(Context c, PageRun run) {
   RunningJob running;
   running.pages = run;
   const Ticket ticket = start_job(
@@ -30,6 +30,7 @@ void Holder::drop_run(Context c, PageRun run) {
        it != c.object.pages.end() && it->first < run.end(); ++it) {
     if (it->second.bar) it->second.ticket = ticket;
   }
+  return ticket;
 }
 
 void Holder::owe_invalidated(Context c, PageNo number, Version version) {
@@ -107,6 +108,11 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
     if (page.notifies > 0) --page.notifies;
     page.count_at_notify = c.object.answered_writes;
     if (page.bar && page.ticket == done.ticket) page_dropped(c, p->first, page, again);
+    if (page.zeroed_drop == done.ticket) {
+      page.zeroed = kPageSize;
+      page.zeroed_drop = Ticket();
+      c.object.zeroing.erase(p->first);
+    }
   }
   for (const PageRun& run : again) drop_run(c, run);
   if (job.open) c.object.open_drop = Ticket();

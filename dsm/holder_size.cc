@@ -78,6 +78,22 @@ void Holder::note_shrink(Object& object, std::uint64_t size) {
   const bool same = object.count_at_shrink == object.answered_writes;
   object.shrunk_to = same ? std::min(object.shrunk_to, size) : size;
   object.count_at_shrink = object.answered_writes;
+  if (size % kPageSize == 0) return;  // whole pages leave the kernel
+  PageState& page = object.pages[page_of(size)];
+  page.zeroed = std::min<std::size_t>(page.zeroed, size % kPageSize);
+  page.zeroed_drop = Ticket();
+  object.zeroing.insert(page_of(size));
+}
+
+// The kernel knows its size, whoever cuts its pages has set out: a notify that begins now takes the
+// page's lock after him, and what the page has lost by the cut goes with it.
+void Holder::end_zeroing(Context c) {
+  for (const PageNo number : c.object.zeroing) {
+    PageState& page = c.object.pages.at(number);
+    if (page.zeroed_drop) continue;
+    if (page.copy && !page.bar && page.reads == 0) raise_bar(page);
+    page.zeroed_drop = drop_run(c, {number, 1});
+  }
 }
 
 void Holder::want_push(Context c) {
@@ -91,7 +107,9 @@ void Holder::start_push(Context c) {
   Push& push = object.push;
   const bool setattr =
       (object.resize || object.setattrs > 0) && !planted(Planted::push_during_setattr);
-  if (!push.wanted || push.phase != Push::Phase::none || setattr || !object.known) return;
+  if (push.phase != Push::Phase::none) return;
+  if (!push.wanted) return end_zeroing(c);
+  if (setattr || !object.known) return;
   const std::uint64_t size = object.header.size;
   if (c.now < object.cutting_until && size > object.told) return;  // tick() comes back to it
   push.wanted = false;

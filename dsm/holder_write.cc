@@ -144,6 +144,10 @@ void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan byte
         if (page.second->mask[i] && page.second->bytes.data[i] == bytes[i - at]) stored.reset(i);
       }
     }
+    // [F6] A store of zero is not told from these; it counts as made before the truncation.
+    for (std::size_t i = std::max(page.zeroed, at); i < at + known; ++i) {
+      if (bytes[i - at] == std::byte{}) stored.reset(i);
+    }
     c.object.staged.store(number, stored, at, bytes, stamp);
     if (!planted(Planted::twin_not_updated)) {
       make_writable(page.twin);

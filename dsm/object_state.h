@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <vector>
 
 #include "dsm/events.h"
@@ -120,6 +121,7 @@ struct ObjectState {
   // next one may have copied its bytes into a page that this then cuts (docs/protocol.md).
   std::uint64_t count_at_shrink = kNoCount;
   std::uint64_t shrunk_to = kNoCut;
+  std::set<PageNo> zeroing;  // pages whose end the kernel may still be zeroing
 
   // ---- bytes
   Stage staged;

@@ -38,6 +38,11 @@ struct PageState {
   std::uint64_t cut = kNoCut;  // WRITEs at or beyond go [Z6]; object offset
   ByteMask uncut;              // but for these bytes, that write() put since
 
+  // [F6] The kernel may still be zeroing the page from here on, for a smaller size it was told:
+  // until this notify, which began after the kernel knew its size, has returned.
+  std::size_t zeroed = kPageSize;
+  Ticket zeroed_drop;  // 0 = not begun
+
   // [2-kernel rule 8]
   std::uint32_t notifies = 0;                // running ones that cover it
   std::uint64_t count_at_notify = kNoCount;  // answered write()s at the end of its last notify

@@ -83,17 +83,23 @@ void Story::expect(NodeId n, std::uint64_t at, int value, const std::string& why
          (got ? std::to_string(*got) : std::string("SIGBUS")) + ", not " + std::to_string(value));
 }
 
-int Story::store(NodeId n, std::uint64_t at) {
+PendingRef Story::begin_store(NodeId n, std::uint64_t at, int* stored) {
   auto p = std::make_shared<Pending>();
   const std::byte value = world_.oracle().new_value(n, ino_, at).value();
+  if (stored) *stored = int(value);
   const auto may = [this, n, at, value](Generation copy) {
     const std::uint64_t told = std::max(world_.told(n, ino_), kernel(n).raised(ino_));
     world_.oracle().stored(n, ino_, at, value, copy, told);
     return true;
   };
   kernel(n).store({ino_, at, value, true, may}, [p](bool) { p->done = true; });
-  wait(p);
-  return int(value);
+  return p;
+}
+
+int Story::store(NodeId n, std::uint64_t at) {
+  int value = 0;
+  wait(begin_store(n, at, &value));
+  return value;
 }
 
 // The oracle knows each value once only: it is not asked.

@@ -153,6 +153,42 @@ TEST_F(HolderCommit, Z8_ACutLowersToldAtOnceAndInvalidatesFromIt) {
   EXPECT_TRUE(only(sent<Invalidated>()).header);
 }
 
+TEST_F(HolderCommit, F6_ZerosOfTheKernelsOwnCutAreNoStoresUntilItIsThrough) {
+  const std::vector<Cut> cut{{Generation(1), 100}};
+  open();
+  know(kPageSize);
+  inval(5, {}, header_of(5, 100, cut));
+  const Job shrink = job();
+  resize(50, kPageSize);  // grown again here while the kernel cuts
+  const CommitId grown = submitted().id;
+  settled(grown, 6, {}, header_of(6, kPageSize, cut), false);
+  EXPECT_EQ(size_told(50), kPageSize);
+  settled(grown, 6, {}, header_of(6, kPageSize, cut), true);
+  kernel(SetattrAnswered{kIno, WallTime{7000}});
+  read(51, 0);
+  data(fetch(), 6, filled('b'), false, 1);
+  Bytes page = whole('b');
+  std::fill(page.begin() + 100, page.end(), std::byte{});
+  page[1] = std::byte('x');
+  mapped(52, 0, page);
+  sync(53);
+  EXPECT_EQ(text(submitted().change), (std::map<std::uint64_t, std::string>{{1, "x"}}));
+  settled(submitted().id, 7, {}, header_of(6, kPageSize, cut));
+  EXPECT_EQ(status(53), Status::ok);
+  for (Ticket ticket = shrink.ticket; ticket;) {  // the page goes once more
+    done(ticket);
+    ticket = all<Job>().empty() ? Ticket() : job().ticket;
+  }
+  EXPECT_FALSE(holder.find(kIno)->pages.at(PageNo(0)).copy);
+  read(56, 0);
+  data(fetch(), 7, filled('b'), false, 1);
+  page[1] = std::byte('b');
+  mapped(54, 0, page);
+  sync(55);
+  EXPECT_TRUE(text(submitted().change)[100] == std::string(kPageSize - 100, '\0'))
+      << "from now on a zero is a store";
+}
+
 TEST_F(HolderCommit, Z9_AnsweredAtItsDecisionWhileABarIsUpAndPushesWaitForTheAnswer) {
   open();
   know(2 * kPageSize);
