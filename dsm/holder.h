@@ -124,6 +124,7 @@ class Holder {
   Ticket start_job(Context c, Job job, RunningJob running);
   Ticket drop_run(Context c, PageRun run);
   void drop_copies(Context c);
+  static PageState& page_at(Object& object, PageNo number);
   static void raise_bar(PageState& page);
   void end_bar(Context c, PageNo number, PageState& page);
   void page_dropped(Context c, PageNo number, PageState& page, PageRuns& again);

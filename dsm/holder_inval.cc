@@ -48,6 +48,15 @@ void Holder::flush_invalidated(HolderEffects& out) {
   gathered_.clear();
 }
 
+// The page's state, made where there is none: the notifies that run now cover it too.
+PageState& Holder::page_at(Object& object, PageNo number) {
+  const auto [it, fresh] = object.pages.try_emplace(number);
+  if (fresh) {
+    for (const auto& [ticket, job] : object.jobs) it->second.notifies += job.pages.contains(number);
+  }
+  return it->second;
+}
+
 void Holder::raise_bar(PageState& page) {
   page.bar = true;
   page.whole = false;
@@ -105,7 +114,8 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
   for (auto p = c.object.pages.lower_bound(job.pages.first);
        p != c.object.pages.end() && p->first < job.pages.end(); ++p) {
     PageState& page = p->second;
-    if (page.notifies > 0) --page.notifies;
+    DSPM_CHECK(page.notifies > 0, done.ino, p->first);
+    --page.notifies;
     page.count_at_notify = c.object.answered_writes;
     if (page.bar && page.ticket == done.ticket) page_dropped(c, p->first, page, again);
     if (page.zeroed_drop == done.ticket) {

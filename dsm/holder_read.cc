@@ -32,7 +32,7 @@ void Holder::read(Context c, const ReadRequest& request) {
   if (!request.direct) {
     const std::uint64_t last = pages_upto(request.offset + request.size);
     for (PageNo p = page_of(request.offset); p.value < last; ++p.value) {
-      PageState& page = c.object.pages[p];
+      PageState& page = page_at(c.object, p);
       ++page.reads;  // [F8] [B1] a READ taken up: the kernel has no copy
       if (page.bar) end_bar(c, p, page);
       page.copy = page.whole = false;
@@ -57,7 +57,7 @@ void Holder::end_reads(Object& object, const ReadRequest& request) {
   if (request.direct) return;
   const std::uint64_t last = pages_upto(request.offset + request.size);
   for (PageNo p = page_of(request.offset); p.value < last; ++p.value) {
-    PageState& page = object.pages[p];
+    PageState& page = object.pages.at(p);
     DSPM_CHECK(page.reads > 0, p);
     --page.reads;
   }
@@ -91,7 +91,7 @@ void Holder::drop_tail(Context c, const ReadRequest& request, PageNo first) {
   const PageNo end(pages_upto(request.offset + request.size));
   PageRuns runs;
   for (PageNo p = first; p < end; ++p.value) {
-    PageState& page = c.object.pages[p];
+    PageState& page = page_at(c.object, p);
     if (page.reads > 0) continue;
     given(c, page, zero_page(), Version());
     page.bar = true;
@@ -219,7 +219,7 @@ void Holder::try_answer(Context c, ReadInFlight& read) {
       c.object.push.from = std::min(c.object.push.from, c.object.told);
     }
     if (!request.direct) {  // [A13e] a direct READ touches neither twin nor bar
-      given(c, c.object.pages[read.got[i]->page], bytes, read.got[i]->version);
+      given(c, c.object.pages.at(read.got[i]->page), bytes, read.got[i]->version);
     }
     answer.pages.push_back(std::move(bytes));
   }

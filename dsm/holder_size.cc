@@ -79,7 +79,7 @@ void Holder::note_shrink(Object& object, std::uint64_t size) {
   object.shrunk_to = same ? std::min(object.shrunk_to, size) : size;
   object.count_at_shrink = object.answered_writes;
   if (size % kPageSize == 0) return;  // whole pages leave the kernel
-  PageState& page = object.pages[page_of(size)];
+  PageState& page = page_at(object, page_of(size));
   page.zeroed = std::min<std::size_t>(page.zeroed, size % kPageSize);
   page.zeroed_drop = Ticket();
   object.zeroing.insert(page_of(size));

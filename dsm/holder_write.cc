@@ -75,7 +75,7 @@ void Holder::accept_zeros(PageState& page, std::uint64_t begin, std::size_t at, 
 
 // True: rule 8's condition holds, the kernel's page may lack the bytes.
 bool Holder::written_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, bool direct) {
-  PageState& page = c.object.pages[number];
+  PageState& page = page_at(c.object, number);
   const std::uint64_t count = c.object.answered_writes;
   const bool race =
       (page.notifies > 0 || page.count_at_notify == count) && page.count_at_read == count;
@@ -125,7 +125,7 @@ void Holder::mapped_write(Context c, const WriteRequest& request) {
 }
 
 void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan bytes, WallTime stamp) {
-  PageState& page = c.object.pages[number];
+  PageState& page = page_at(c.object, number);
   if (!page.poisoned && !page.twin) poison(c);  // [F4] it cannot be judged
   const std::uint64_t begin = offset_of(number);
   if (!page.poisoned) {

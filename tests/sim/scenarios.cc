@@ -418,8 +418,8 @@ std::string home_comes_back(bool trace) {
   return s.end();
 }
 
-// [F6] A smaller size that this kernel applies late: the zeros of its cut are no stores, whatever has
-// grown the object since.
+// [F6] A smaller size that this kernel applies late: the zeros of its cut are no stores, whatever
+// has grown the object since.
 std::string zeros_of_a_late_cut(bool trace) {
   for (int round = 0; round < 12; round++) {
     Story s(trace, 2 * kPageSize);

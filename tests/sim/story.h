@@ -33,7 +33,7 @@ class Story {
   void close(NodeId n);
   std::optional<int> load(NodeId n, std::uint64_t at);  // checked by the oracle; nullopt: SIGBUS
   void expect(NodeId n, std::uint64_t at, int value, const std::string& why);
-  int store(NodeId n, std::uint64_t at);                    // the new value
+  int store(NodeId n, std::uint64_t at);  // the new value
   PendingRef begin_store(NodeId n, std::uint64_t at, int* value = nullptr);
   void store_again(NodeId n, std::uint64_t at, int value);  // one that was there before
   void write_back(NodeId n, std::uint64_t page);

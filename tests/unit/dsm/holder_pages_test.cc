@@ -322,5 +322,23 @@ TEST_F(HolderPages, Rule8_ReleasedByTheNotifyAndSecondWritesGoStraightOn) {
   EXPECT_EQ(byte(0), 'w');
 }
 
+TEST_F(HolderPages, K3_3_ANotifyCountsForPagesThatCameAfterItBegan) {
+  know(8 * kPageSize);
+  cached(0, 1, 'a');
+  open();  // drops what has no twin
+  const Job dropping = job();
+  cached(5, 1, 'b');
+  inval(2, {{PageNo(5), 1}});
+  const Job again = job();
+  done(dropping.ticket);
+  write(30, 7 * kPageSize, bytes_of("w"));
+  EXPECT_EQ(status(30), Status::ok);
+  read(31, 5);
+  data(fetch(), 2, filled('c'));
+  write(32, 5 * kPageSize, bytes_of("w"));
+  EXPECT_FALSE(status(32)) << "the second notify is still running";
+  done(again.ticket);
+}
+
 }  // namespace
 }  // namespace dspm::dsm::test
