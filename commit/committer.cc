@@ -18,8 +18,9 @@ std::uint64_t Committer::done_below(GroupId group, const CommitId& id) const {
 void Committer::send(const CommitId& id, const Flight& flight, CommitterEffects& out) const {
   const GroupView* group = groups_.find(flight.home);
   if (group == nullptr) return;  // group_learnt() sends it
-  out.push_back(CommitterSend{group->primary, Commit{flight.home, group->epoch, id, flight.attempt,
-                                                     done_below(flight.home, id), flight.change}});
+  out.push_back(CommitterSend{group->primary,
+                              Commit{flight.home, group->epoch, id, flight.attempt,
+                                     done_below(flight.home, id), flight.decided, flight.change}});
 }
 
 void Committer::submit(GroupId home, const CommitId& id, Change change, CommitterEffects& out) {
@@ -43,8 +44,8 @@ Committer::Flight* Committer::current(GroupId group, Epoch epoch, const CommitId
 
 void Committer::decided(const Decided& message, CommitterEffects& out) {
   Flight* flight = current(message.group, message.epoch, message.id);
-  if (flight == nullptr || flight->decided_in) return;
-  flight->decided_in = message.epoch;
+  if (flight == nullptr || flight->decided) return;
+  flight->decided = true;
   flight->change = Change{};
   flight->change.ino = message.ino;
   out.push_back(Settled{message.ino, message.id, message.settlement, false});
@@ -58,8 +59,11 @@ void Committer::done(const Done& message, CommitterEffects& out) {
 
 void Committer::refused(const Refused& message, CommitterEffects& out) {
   Flight* flight = current(message.group, message.epoch, message.id);
-  if (flight == nullptr || flight->decided_in || flight->returned ||
-      flight->attempt != message.attempt) {
+  if (flight == nullptr || flight->returned || flight->attempt != message.attempt) return;
+  if (flight->decided) {
+    if (message.reason != Status::unknown) return;
+    flights_.erase(message.id);
+    out.push_back(Lost{message.ino, message.id});
     return;
   }
   flight->returned = true;
@@ -79,9 +83,6 @@ void Committer::group_learnt(GroupId group, CommitterEffects& out) {
     Flight& flight = it->second;
     if (flight.home != group || flight.returned) {
       ++it;
-    } else if (flight.decided_in) {
-      out.push_back(Lost{flight.ino, it->first});
-      it = flights_.erase(it);
     } else {
       send(it->first, flight, out);
       ++it;
@@ -91,7 +92,7 @@ void Committer::group_learnt(GroupId group, CommitterEffects& out) {
 
 bool Committer::undecided() const {
   return std::any_of(flights_.begin(), flights_.end(),
-                     [](const auto& f) { return !f.second.decided_in && !f.second.returned; });
+                     [](const auto& f) { return !f.second.decided && !f.second.returned; });
 }
 
 }  // namespace dspm::commit

@@ -29,7 +29,7 @@ struct Returned {
   Status reason = Status::ok;
   Header header;
 };
-// [P6] The primary that had decided it is gone with its memory, before all nodes had seen it.
+// It was decided, and no member knows it any more: its group's pools are gone.
 struct Lost {
   Ino ino;
   CommitId id;
@@ -53,8 +53,7 @@ class Committer {
 
   // [M1] `peer` is reachable (again): what is unanswered there is sent again.
   void peer_up(NodeId peer, CommitterEffects& out);
-  // [M2] A new epoch of `group`: what is undecided goes to its primary, which looks for the id
-  // first.
+  // [M2] A new epoch of `group`: its primary is asked again, and looks for the id first.
   void group_learnt(GroupId group, CommitterEffects& out);
 
   std::size_t in_flight() const { return flights_.size(); }
@@ -65,7 +64,7 @@ class Committer {
     GroupId home;
     Ino ino;
     std::uint32_t attempt = 0;
-    Epoch decided_in;  // 0 = undecided
+    bool decided = false;
     bool returned = false;
     Change change;  // without bytes once decided
   };

@@ -5,6 +5,13 @@
 
 namespace dspm::commit {
 
+std::size_t record_bytes(const Record& record) {
+  constexpr std::size_t kFixed = 256;  // everything of a fixed size, and the fragment's header
+  std::size_t bytes = kFixed + record.header.cuts.size() * sizeof(Cut);
+  for (const Extent& extent : record.extents) bytes += extent.bytes.size() + kExtentOverhead;
+  return bytes;
+}
+
 Bytes encode(const Record& record) {
   Writer w;
   w.put(std::uint8_t(record.kind));

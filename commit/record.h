@@ -32,6 +32,9 @@ struct Record {
 // Held by the log, by sends under way and by whoever folds it; never changed.
 using RecordRef = std::shared_ptr<const Record>;
 
+// About what its bytes take in a log or a message.
+std::size_t record_bytes(const Record& record);
+
 Bytes encode(const Record& record);
 // Trusts nothing: Status::corrupt for anything that no encode() made within the limits.
 Result<Record> decode_record(ByteSpan bytes);

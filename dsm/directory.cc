@@ -11,20 +11,33 @@ bool Directory::Entry::owes(NodeId node) const {
   return std::any_of(owed.begin(), owed.end(), [&](const Owed& o) { return o.node == node; });
 }
 
-void Directory::fetch(NodeId from, const Fetch& message, DirectorySends& out) {
-  Data data{group_, epoch_, message.ino, message.request, message.asked, false, {}, {}};
-  data.contains = message.asked && objects_.contains(message.asked);
-  data.generation = objects_.header(message.ino).generation;
-  Object& object = table_[message.ino];
+Data published_data(const PublishedObjects& objects, const Fetch& message) {
+  Data data{message.group, message.epoch, message.ino, message.request,
+            message.asked, false,         {},          {}};
+  data.contains = message.asked && objects.contains(message.asked);
+  data.generation = objects.header(message.ino).generation;
   for (PageNo page = message.pages.first; page < message.pages.end(); ++page.value) {
-    PublishedPage published = objects_.page(message.ino, page);
-    if (!planted(Planted::sharer_not_remembered)) {
-      Version& has = object.pages[page].sharers[from];  // [F1]
-      has = std::max(has, published.version);
-    }
+    PublishedPage published = objects.page(message.ino, page);
     data.pages.push_back({page, published.version, std::move(published.bytes)});
   }
+  return data;
+}
+
+void Directory::fetch(NodeId from, const Fetch& message, DirectorySends& out) {
+  Data data = published_data(objects_, message);
+  Object& object = table_[message.ino];
+  for (const DataPage& page : data.pages) {
+    if (planted(Planted::sharer_not_remembered)) break;
+    Version& has = object.pages[page.page].sharers[from];  // [F1]
+    has = std::max(has, page.version);
+  }
   out.push_back({from, std::move(data)});
+}
+
+// [F10] What it was sent may be newer than what its kernel has got so far: never lowered.
+void Directory::reported(NodeId node, const KernelCopy& copy) {
+  Version& has = table_[copy.ino].pages[copy.page].sharers[node];
+  has = std::max(has, copy.version);
 }
 
 void Directory::fetch_attr(NodeId from, const FetchAttr& message, DirectorySends& out) {

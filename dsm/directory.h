@@ -20,6 +20,9 @@ struct DirectorySend {
 };
 using DirectorySends = std::vector<DirectorySend>;
 
+// [F1] [F3] What the holder of `objects` answers to a Fetch.
+Data published_data(const PublishedObjects& objects, const Fetch& message);
+
 class Directory {
  public:
   // `objects` must outlive the directory (door 4).
@@ -29,6 +32,8 @@ class Directory {
   // [F1] answers at once with the last published versions and remembers the asker.
   void fetch(NodeId from, const Fetch& message, DirectorySends& out);
   void fetch_attr(NodeId from, const FetchAttr& message, DirectorySends& out);
+  // [C5] [A2] `node`'s kernel has this page, although no Fetch of it came here.
+  void reported(NodeId node, const KernelCopy& copy);
   // [C3] Tells every sharer of something older. True: nobody had to be told, the commit is settled.
   bool published(const Published& record, DirectorySends& out);
   // [F10] Returns the commits that are settled by it, in order of their records.

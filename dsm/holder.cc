@@ -238,27 +238,6 @@ void Holder::peer_up(NodeId peer, Time now, HolderEffects& out) {
   }
 }
 
-void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
-  for (auto& [ino, object] : objects_) {
-    if (object.home != group) continue;
-    Context c{ino, object, now, out};
-    object.known = false;
-    object.reset = object.has_told;
-    object.header_owed = Version();
-    for (auto& [unique, read] : object.reads) {
-      for (auto& got : read.got) got.reset();
-    }
-    for (auto& [number, waiting] : object.attrs) waiting.times.reset();
-    for (auto& [number, page] : object.pages) page.floor = page.owed = Version();
-    drop_copies(c);
-    object.fetching_header = object.has_told;
-    object.header_request = ++request_;
-  }
-  gathered_.clear();
-  ask_again(group, now, out);
-  for (const auto& [ino, object] : objects_) finish(ino, out);
-}
-
 void Holder::tick(Time now, HolderEffects& out) {
   const std::vector<Ino> busy(busy_.begin(), busy_.end());
   for (const Ino ino : busy) {
@@ -271,6 +250,7 @@ void Holder::tick(Time now, HolderEffects& out) {
 // it.
 void Holder::finish(Ino ino, HolderEffects& out) {
   flush_invalidated(out);
+  if (!drops_.empty()) check_drops(out);
   const auto it = objects_.find(ino);
   const bool busy =
       it != objects_.end() && (waits_for_peer(it->second) || deadline_of(it->second) != kNever);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "dsm/object_state.h"
+#include "utils/base/doors.h"
 #include "utils/base/group_table.h"
 
 namespace dspm::dsm {
@@ -28,7 +29,13 @@ struct SubmitCommit {
 struct DropCommit {
   CommitId id;
 };
-using HolderEffect = std::variant<HolderSend, SubmitCommit, DropCommit, KernelAnswer, Job>;
+// [L5] This kernel has nothing of the group from before its epoch.
+struct DroppedGroup {
+  GroupId group;
+  NodeId primary;
+};
+using HolderEffect =
+    std::variant<HolderSend, SubmitCommit, DropCommit, DroppedGroup, KernelAnswer, Job>;
 using HolderEffects = std::vector<HolderEffect>;
 
 // A decided commit, as the holder must hear of it [C4].
@@ -46,7 +53,7 @@ struct HolderCounters {
   std::uint64_t rewrites = 0, kept_pages = 0, timeouts = 0, poisoned = 0;
 };
 
-class Holder {
+class Holder final : public KernelCopies {
  public:
   Holder(NodeId self, Incarnation incarnation, const GroupTable& groups, Duration answer_timeout)
       : self_(self), incarnation_(incarnation), groups_(groups), timeout_(answer_timeout) {}
@@ -63,8 +70,12 @@ class Holder {
   void commit_lost(Ino ino, const CommitId& id, Time now, HolderEffects& out);
   // [M1] what is unanswered at `peer` is asked again.
   void peer_up(NodeId peer, Time now, HolderEffects& out);
-  // [P6] the group's primary began a new life with nothing: its pages, headers, floors go here too.
+  // A new epoch of the group begins: its pages go, its headers are asked again, what is staged
+  // stays.
   void group_reset(GroupId group, Time now, HolderEffects& out);
+  // [L5] `primary` wants to hear when that is done: DroppedGroup.
+  void drop(GroupId group, NodeId primary, HolderEffects& out);
+  void kernel_copies(Ino ino, const PageRun& pages, std::vector<KernelCopy>& out) const override;
   // The group has been heard of: what waits for it is asked.
   void ask_again(GroupId group, Time now, HolderEffects& out);
   void tick(Time now, HolderEffects& out);
@@ -98,6 +109,9 @@ class Holder {
   static Time deadline_of(const Object& object);
   static bool waits_for_peer(const Object& object);
   const GroupView* home(const Object& object) const { return groups_.find(object.home); }
+  // holder_drop.cc
+  bool dropped(GroupId group) const;
+  void check_drops(HolderEffects& out);
   // holder_read.cc
   void read(Context c, const ReadRequest& request);
   void start_read(Context c, ReadInFlight& read);
@@ -163,6 +177,7 @@ class Holder {
   std::set<Ino> busy_;  // those that time or a peer's answer matters to; few of many
   // Answers gathered during one event: one Invalidated a version [F8].
   std::map<std::pair<Ino, Version>, PageRuns> gathered_;
+  std::map<GroupId, NodeId> drops_;  // who wants to hear that the group's pages are gone
   HolderCounters counters_;
 };
 

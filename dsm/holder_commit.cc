@@ -133,7 +133,9 @@ void Holder::thaw(Context c, const CommitSettled& commit) {
     }
   }
   object.frozen.reset();
-  learn(c, commit.header, true);
+  // Of a commit that an earlier epoch decided no header is told: it is being fetched. Where it is
+  // the first one heard in this epoch, others' growth may be in it too.
+  if (commit.header.version || object.known) learn(c, commit.header, object.known);
 }
 
 void Holder::commit_settled(const CommitSettled& commit, Time now, HolderEffects& out) {
@@ -217,7 +219,7 @@ void Holder::commit_returned(Ino ino, const CommitId& id, Status reason, const H
   finish(ino, out);
 }
 
-// [P6] Decided, then lost with the memory of the only member before everybody had seen it.
+// Decided, says a member; nobody knows of it any more: its pools are gone.
 void Holder::commit_lost(Ino ino, const CommitId& id, Time now, HolderEffects& out) {
   const auto it = objects_.find(ino);
   if (it == objects_.end()) return;

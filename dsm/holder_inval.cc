@@ -109,6 +109,7 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
   if (found == c.object.jobs.end()) return;
   RunningJob job = std::move(found->second);
   c.object.jobs.erase(found);
+  c.object.dropping.erase(done.ticket);
   release_held(c, job);
   PageRuns again;
   for (auto p = c.object.pages.lower_bound(job.pages.first);

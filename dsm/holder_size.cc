@@ -20,7 +20,7 @@ void Holder::learn(Context c, const Header& header, bool own) {
   Object& object = c.object;
   if (object.known && header.version <= object.header.version) return;
   std::uint64_t cut = kNoCut;
-  if (object.known) {
+  if (object.known || object.stale) {
     for (const Cut& one : header.cuts) {
       if (one.generation > object.header.generation) cut = std::min(cut, one.size);
     }
@@ -29,16 +29,11 @@ void Holder::learn(Context c, const Header& header, bool own) {
     const bool news = !own || header.size > std::min(object.told, object.kernel_size);
     std::uint64_t& from = news ? object.push.from : object.push.own_from;
     if (header.size > old_end) from = std::min(from, old_end);
-  } else if (object.reset) {  // the home began anew: bytes of mappings beyond its size are nobody's
-    object.staged.cut(header.size, true);
-    if (object.frozen) object.frozen->stage.cut(header.size, true);
-    object.push.from = std::min(object.push.from, header.size);
   }
   const bool first = !object.has_told;
-  const bool reset = object.reset && !object.known;
   object.header = header;
   object.known = true;
-  object.reset = false;
+  object.stale = false;
   if (cut != kNoCut) cut_here(object, cut);
   std::uint64_t written = object.staged.write_end();
   if (object.frozen) written = std::max(written, object.frozen->stage.write_end());
@@ -47,10 +42,9 @@ void Holder::learn(Context c, const Header& header, bool own) {
     if (first) object.kernel_size = object.kernel_high = object.told;
     object.has_told = true;
   }
-  if (reset) object.told = std::max(std::min(object.told, header.size), written);
   if (cut != kNoCut) object.told = std::max(std::min(object.told, cut), written);  // [Z8]
-  if (cut != kNoCut || reset) {
-    object.push.from = std::min(object.push.from, cut != kNoCut ? cut : header.size);
+  if (cut != kNoCut) {
+    object.push.from = std::min(object.push.from, cut);
     want_push(c);
   } else if (header.size > object.told) {
     want_push(c);

@@ -103,7 +103,7 @@ struct ObjectState {
   // ---- size [Z6] [Z8]
   Header header;
   bool known = false;      // header heard in this epoch of the home group
-  bool reset = false;      // the home lost its memory since
+  bool stale = false;      // not known, but heard in an earlier epoch
   std::uint64_t told = 0;  // size this kernel has been told, own staged write()s over it
   bool has_told = false;
   std::uint64_t kernel_size = 0;  // lowest size the kernel may believe
@@ -138,7 +138,8 @@ struct ObjectState {
   bool fetching_header = false;
   std::uint64_t header_request = 0;  // of that FetchAttr
   std::map<Ticket, RunningJob> jobs;
-  Ticket open_drop;  // 0 = none
+  Ticket open_drop;           // 0 = none
+  std::set<Ticket> dropping;  // jobs that were running when the epoch began [L5]
 
   std::uint32_t opens = 0, writable_opens = 0;
   std::uint32_t poisoned_syncs = 0;  // FSYNCs still to be answered EIO [F11]

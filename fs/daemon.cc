@@ -132,7 +132,6 @@ Outcome Daemon::Parts::mount() {
   NodeOptions options;
   options.self = config.node;
   options.incarnation = joined.incarnation;
-  options.own_group = joined.group.group;
   node.emplace(std::move(options));
   exchange.emplace(*device, *node, clock);
   invalidator.emplace(notifier_of(*device));
@@ -217,7 +216,9 @@ void Daemon::Parts::apply(const names::ClusterView& view) {
       *known = next;
     else
       continue;
-    exchange->step(GroupLearnt{next.group, next.epoch, next.primary, next.incarnation});
+    GroupLearnt learnt{id, group.epoch, group.primary, group.incarnation, group.members, {}};
+    for (const auto& [node, session] : view.nodes) learnt.live[node] = session.incarnation;
+    exchange->step(learnt);
   }
 }
 

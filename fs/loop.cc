@@ -120,14 +120,14 @@ void Loop::finish() {
   while (!exchange_.effects().empty()) {
     NodeEffects effects;
     effects.swap(exchange_.effects());
-    Lsn durable;
+    std::map<GroupId, Lsn> durable;
     for (NodeEffect& effect : effects) {
       if (auto* out = std::get_if<SendTo>(&effect)) send(*out);
       if (auto* job = std::get_if<dsm::Job>(&effect)) invalidator_.post(std::move(*job));
-      if (auto* log = std::get_if<WriteLog>(&effect)) durable = std::max(durable, log->lsn);
+      if (auto* log = std::get_if<WriteLog>(&effect)) durable[log->group] = log->record->lsn;
     }
     // The log is on the heap: durable as soon as it is appended.
-    if (durable) exchange_.step(LogDurable{durable});
+    for (const auto& [group, lsn] : durable) exchange_.step(LogDurable{group, lsn});
     for (const NodeEffect& effect : effects)
       if (const auto* answer = std::get_if<dsm::KernelAnswer>(&effect)) exchange_.answered(*answer);
   }

@@ -3,6 +3,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "commit/group_codec.h"
 #include "utils/base/limits.h"
 #include "utils/base/object_codec.h"
 
@@ -206,12 +207,16 @@ void put(Writer& w, const Commit& m) {
   put(w, m.id);
   w.put(m.attempt);
   w.put(m.done_below);
+  w.put(std::uint8_t(m.was_decided));
   put(w, m.change);
 }
 void get(Reader& r, Commit& m) {
   get(r, m.id);
   r.get(m.attempt);
   r.get(m.done_below);
+  const auto was_decided = r.get<std::uint8_t>();
+  if (was_decided > 1) r.fail();
+  m.was_decided = was_decided != 0;
   get(r, m.change);
 }
 
@@ -244,8 +249,10 @@ void get(Reader& r, Refused& m) {
   get(r, m.id);
   r.get(m.attempt);
   const auto reason = r.get<std::uint8_t>();
-  if (reason != std::uint8_t(Status::gone) && reason != std::uint8_t(Status::no_space)) r.fail();
   m.reason = Status(reason);
+  if (m.reason != Status::gone && m.reason != Status::no_space && m.reason != Status::unknown) {
+    r.fail();
+  }
   get(r, m.header);
 }
 
@@ -294,8 +301,10 @@ Result<Message> decode(ByteSpan bytes) {
 }
 
 const char* kind_of(const Message& message) {
-  static constexpr const char* kNames[] = {"Fetch",       "Data",   "FetchAttr", "Attr", "Inval",
-                                           "Invalidated", "Commit", "Decided",   "Done", "Refused"};
+  static constexpr const char* kNames[] = {
+      "Fetch",  "Data",    "FetchAttr", "Attr",      "Inval",   "Invalidated",
+      "Commit", "Decided", "Done",      "Refused",   "Collect", "Position",
+      "Pull",   "Pulled",  "Append",    "AppendAck", "Drop",    "Dropped"};
   static_assert(std::size(kNames) == std::variant_size_v<Message>);
   return kNames[message.index()];
 }

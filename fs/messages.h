@@ -13,7 +13,9 @@ namespace dspm::fs {
 
 using Message =
     std::variant<dsm::Fetch, dsm::Data, dsm::FetchAttr, dsm::Attr, dsm::Inval, dsm::Invalidated,
-                 commit::Commit, commit::Decided, commit::Done, commit::Refused>;
+                 commit::Commit, commit::Decided, commit::Done, commit::Refused, commit::Collect,
+                 commit::Position, commit::Pull, commit::Pulled, commit::Append, commit::AppendAck,
+                 commit::Drop, commit::Dropped>;
 
 // `head`, then the pages in order, is one message: pages go to the wire from where they lie.
 struct Encoded {

@@ -1,11 +1,12 @@
 #include "fs/node.h"
 
+#include <algorithm>
 #include <deque>
 #include <map>
 #include <type_traits>
+#include <utility>
 
 #include "commit/committer.h"
-#include "commit/group.h"
 #include "dsm/directory.h"
 #include "dsm/holder.h"
 #include "fs/outbox.h"
@@ -23,6 +24,18 @@ struct Node::Machines {
         holder(options.self, options.incarnation, groups, options.answer_timeout),
         committer(options.self, groups) {}
 
+  // A group of which this node keeps a replica.
+  struct Member {
+    std::unique_ptr<commit::Group> group;
+    std::unique_ptr<dsm::Directory> directory;  // where this node is its primary
+    std::deque<std::pair<NodeId, Message>> unopened;
+    commit::GroupEffects out;  // of the running step
+  };
+  Member* member_of(GroupId id) {
+    const auto it = members.find(id);
+    return it == members.end() ? nullptr : &it->second;
+  }
+
   // ---- one event
   void on(const FromKernel& e) {
     holder.kernel(e.event, now, holder_out);
@@ -35,21 +48,17 @@ struct Node::Machines {
   }
   void on(const PeerUp& e);
   void on(const GroupLearnt& e);
+  void begin(const GroupLearnt& e);
   void on(const ObjectLearnt& e) { holder.object_learnt(e.ino, e.home); }
-  void on(const LogDurable& e) {
-    Outbox::Ready ready;
-    outbox.durable(e.lsn, ready);
-    for (auto& [to, message] : ready) leave(to, std::move(message));
-    if (group) group->durable(e.lsn, group_out);
-    route_group();
-  }
+  void on(const LogDurable& e);
+  void on(const LogTrimmed& e);
   void on(const dsm::JobDone& e) {
     holder.job_done(e, now, holder_out);
     route_holder();
   }
   void on(const Tick&) {
     holder.tick(now, holder_out);
-    route_holder();
+    for (auto& [id, member] : members) member.group->tick(now, member.out);
   }
 
   // ---- messages in
@@ -65,10 +74,23 @@ struct Node::Machines {
   void deliver(NodeId, const commit::Decided& m) { committer.decided(m, committer_out); }
   void deliver(NodeId, const commit::Done& m) { committer.done(m, committer_out); }
   void deliver(NodeId, const commit::Refused& m) { committer.refused(m, committer_out); }
-  // [F2] Only the open primary answers.
-  bool primary_of(GroupId id) const { return group && group->id() == id; }
+  void deliver(NodeId from, const commit::Drop& m) { holder.drop(m.group, from, holder_out); }
+  template <class M>
+  void deliver(NodeId from, const M& m) {  // what the members of a group say to each other
+    if (Member* member = member_of(m.group)) member->group->take(from, m, now, member->out);
+  }
+  // [F2] [A18] Only the open primary answers; what comes before waits for its View.
+  template <class M>
+  Member* open_primary(NodeId from, const M& m) {
+    Member* member = member_of(m.group);
+    if (member == nullptr || !member->group->leads()) return nullptr;
+    if (member->group->open()) return member;
+    if (member->unopened.size() < kMaxEarlyMessages) member->unopened.emplace_back(from, m);
+    return nullptr;
+  }
 
   // ---- messages out
+  bool answer_here(const dsm::Fetch& m);
   void send(NodeId to, Message message) {
     Outbox::Ready ready;
     outbox.send(to, std::move(message), ready);
@@ -85,23 +107,22 @@ struct Node::Machines {
   // ---- routes: what a machine asks for goes where it belongs
   void route_holder();
   void route_committer();
-  void route_group();
+  void route_group(Member& member);
   void route_directory();
   void route(const commit::Settled& e);
-  void route(const Published& record);
+  void route(Member& member, const Published& record);
   void settle();  // runs all routes until nothing is left
 
   NodeOptions options;
   GroupTable groups;
   dsm::Holder holder;
   commit::Committer committer;
-  std::unique_ptr<commit::Group> group;  // the own one, once this node is its primary
-  std::unique_ptr<dsm::Directory> directory;
+  std::map<GroupId, Member> members;  // of which this node is one
   Outbox outbox;
   std::map<NodeId, Incarnation> lives;
   std::deque<std::pair<NodeId, Message>> early;  // [M2]
   std::deque<Message> to_self;
-  std::uint64_t stale_epochs = 0;
+  std::uint64_t stale_epochs = 0, local_reads = 0;
 
   // of the running step
   Time now{};
@@ -109,36 +130,22 @@ struct Node::Machines {
   dsm::HolderEffects holder_out;
   dsm::DirectorySends directory_out;
   commit::CommitterEffects committer_out;
-  commit::GroupEffects group_out;
 };
 
 void Node::Machines::on(const PeerUp& e) {
-  Incarnation& life = lives[e.node];
-  const bool new_life = life && life != e.incarnation;
-  life = e.incarnation;
-  if (new_life) {  // [P6] a new life knows nothing of the old one's memory
-    for (const auto& [id, view] : groups.all()) {
-      if (view.primary == e.node && view.incarnation != e.incarnation) {
-        holder.group_reset(id, now, holder_out);
-      }
-    }
+  lives[e.node] = e.incarnation;
+  for (auto& [id, member] : members) {
+    member.group->peer_up(e.node, e.incarnation, member.out);
+    if (member.directory) member.directory->peer_up(e.node, e.incarnation, directory_out);
   }
   holder.peer_up(e.node, now, holder_out);
   committer.peer_up(e.node, committer_out);
-  if (directory) directory->peer_up(e.node, e.incarnation, directory_out);
 }
 
 void Node::Machines::on(const GroupLearnt& e) {
-  const GroupView* before = groups.find(e.group);
-  const bool known = before != nullptr;
-  if (!groups.learn(e.group, {e.epoch, e.primary, e.incarnation})) return;
-  if (e.group == options.own_group && e.primary == options.self &&
-      e.incarnation == options.incarnation) {
-    group = std::make_unique<commit::Group>(e.group, e.epoch, options.on_publish);
-    directory = std::make_unique<dsm::Directory>(e.group, e.epoch, *group);
-    outbox.own_group(e.group);
-    for (const auto& [node, life] : lives) directory->peer_up(node, life, directory_out);
-  }
+  const bool known = groups.find(e.group) != nullptr;
+  if (!groups.learn(e.group, {e.epoch, e.primary, e.incarnation, e.members})) return;
+  if (std::find(e.members.begin(), e.members.end(), options.self) != e.members.end()) begin(e);
   if (known) {
     holder.group_reset(e.group, now, holder_out);
   } else {
@@ -148,6 +155,40 @@ void Node::Machines::on(const GroupLearnt& e) {
   std::deque<std::pair<NodeId, Message>> waiting;
   waiting.swap(early);
   for (const auto& [from, message] : waiting) take(from, message);
+}
+
+// This node is a member: its replica goes on in the new epoch.
+void Node::Machines::begin(const GroupLearnt& e) {
+  Member& member = members[e.group];
+  if (!member.group) {
+    commit::ReplicaState state;
+    if (options.recovered) state = options.recovered(e.group);
+    member.group = std::make_unique<commit::Group>(e.group, options.self, std::move(state), holder,
+                                                   options.on_publish);
+    outbox.keeps(e.group, member.group->replica().durable());
+  }
+  member.unopened.clear();  // of the old epoch: asked again
+  member.directory.reset();
+  // A life of this node leads only from where its own incarnation took over.
+  const bool leads = e.primary == options.self && e.incarnation == options.incarnation;
+  if (e.primary == options.self && !leads) return;
+  if (leads) {
+    member.directory = std::make_unique<dsm::Directory>(e.group, e.epoch, *member.group);
+    for (const auto& [node, life] : lives) member.directory->peer_up(node, life, directory_out);
+  }
+  member.group->begin({e.epoch, e.primary, e.members, e.live}, now, member.out);
+  for (const auto& [node, life] : lives) member.group->peer_up(node, life, member.out);
+}
+
+void Node::Machines::on(const LogDurable& e) {
+  Outbox::Ready ready;
+  outbox.durable(e.group, e.lsn, ready);
+  for (auto& [to, message] : ready) leave(to, std::move(message));
+  if (Member* member = member_of(e.group)) member->group->durable(e.lsn, now, member->out);
+}
+
+void Node::Machines::on(const LogTrimmed& e) {
+  if (Member* member = member_of(e.group)) member->group->trimmed(e.lsn, member->out);
 }
 
 // [M2] Of a higher epoch: waits until it has been learnt. Lower: refused; its sender will learn the
@@ -172,17 +213,30 @@ void Node::Machines::deliver(NodeId from, const Message& message) {
 }
 
 void Node::Machines::deliver(NodeId from, const dsm::Fetch& m) {
-  if (primary_of(m.group)) directory->fetch(from, m, directory_out);
+  if (Member* member = open_primary(from, m)) member->directory->fetch(from, m, directory_out);
 }
 void Node::Machines::deliver(NodeId from, const dsm::FetchAttr& m) {
-  if (primary_of(m.group)) directory->fetch_attr(from, m, directory_out);
+  if (Member* member = open_primary(from, m)) member->directory->fetch_attr(from, m, directory_out);
 }
 void Node::Machines::deliver(NodeId from, const dsm::Invalidated& m) {
-  if (!primary_of(m.group)) return;
-  for (const CommitId& id : directory->invalidated(from, m)) group->settled(id, group_out);
+  Member* member = open_primary(from, m);
+  if (member == nullptr) return;
+  for (const CommitId& id : member->directory->invalidated(from, m)) {
+    member->group->settled(id, member->out);
+  }
 }
 void Node::Machines::deliver(NodeId from, const commit::Commit& m) {
-  if (primary_of(m.group)) group->commit(from, m, group_out);
+  if (Member* member = open_primary(from, m)) member->group->commit(from, m, member->out);
+}
+
+// Door 1. [F2] From the own replica, where its primary would say the same; nobody is told: the next
+// acknowledgement of a record says what this kernel holds [C5].
+bool Node::Machines::answer_here(const dsm::Fetch& m) {
+  const Member* member = member_of(m.group);
+  if (member == nullptr || !member->group->may_read(m.ino)) return false;
+  ++local_reads;
+  holder.data(dsm::published_data(*member->group, m), now, holder_out);
+  return true;
 }
 
 void Node::Machines::route_holder() {
@@ -193,7 +247,11 @@ void Node::Machines::route_holder() {
         [&](auto& e) {
           using E = std::decay_t<decltype(e)>;
           if constexpr (std::is_same_v<E, dsm::HolderSend>) {
+            const auto* fetch = std::get_if<dsm::Fetch>(&e.message);
+            if (fetch != nullptr && answer_here(*fetch)) return;
             std::visit([&](auto& m) { send(e.to, std::move(m)); }, e.message);
+          } else if constexpr (std::is_same_v<E, dsm::DroppedGroup>) {
+            send(e.primary, commit::Dropped{e.group, groups.find(e.group)->epoch});
           } else if constexpr (std::is_same_v<E, dsm::SubmitCommit>) {
             committer.submit(e.home, e.id, std::move(e.change), committer_out);
           } else if constexpr (std::is_same_v<E, dsm::DropCommit>) {
@@ -234,17 +292,17 @@ void Node::Machines::route_committer() {
 }
 
 // Door 3: who has older copies is told; the group hears whether anybody had.
-void Node::Machines::route(const Published& record) {
-  if (directory->published(record, directory_out)) {
-    group->settled(record.id, group_out);
+void Node::Machines::route(Member& member, const Published& record) {
+  if (member.directory->published(record, directory_out)) {
+    member.group->settled(record.id, member.out);
   } else {
-    group->unsettled(record.id, group_out);
+    member.group->unsettled(record.id, member.out);
   }
 }
 
-void Node::Machines::route_group() {
+void Node::Machines::route_group(Member& member) {
   commit::GroupEffects effects;
-  effects.swap(group_out);
+  effects.swap(member.out);
   for (auto& effect : effects) {
     std::visit(
         [&](auto& e) {
@@ -252,9 +310,13 @@ void Node::Machines::route_group() {
           if constexpr (std::is_same_v<E, commit::GroupSend>) {
             std::visit([&](auto& m) { send(e.to, std::move(m)); }, e.message);
           } else if constexpr (std::is_same_v<E, commit::AppendRecord>) {
-            out->push_back(WriteLog{e.record->lsn});
+            out->push_back(WriteLog{member.group->id(), std::move(e.record), e.decided});
+          } else if constexpr (std::is_same_v<E, commit::SharerReported>) {
+            member.directory->reported(e.node, e.copy);
+          } else if constexpr (std::is_same_v<E, Published>) {
+            route(member, e);
           } else {
-            route(e);
+            for (auto& [from, message] : std::exchange(member.unopened, {})) take(from, message);
           }
         },
         effect);
@@ -270,11 +332,12 @@ void Node::Machines::route_directory() {
 }
 
 void Node::Machines::settle() {
-  while (!holder_out.empty() || !committer_out.empty() || !group_out.empty() ||
-         !directory_out.empty() || !to_self.empty()) {
+  const auto busy = [](const auto& entry) { return !entry.second.out.empty(); };
+  while (!holder_out.empty() || !committer_out.empty() || !directory_out.empty() ||
+         !to_self.empty() || std::any_of(members.begin(), members.end(), busy)) {
     route_holder();
     route_committer();
-    route_group();
+    for (auto& [id, member] : members) route_group(member);
     route_directory();
     if (!to_self.empty()) {
       const Message message = std::move(to_self.front());
@@ -294,15 +357,28 @@ void Node::step(const NodeEvent& event, Time now, NodeEffects& effects) {
   machines_->settle();
 }
 
-Time Node::next_deadline() const { return machines_->holder.next_deadline(); }
+Time Node::next_deadline() const {
+  Time next = machines_->holder.next_deadline();
+  for (const auto& [id, member] : machines_->members) {
+    next = std::min(next, member.group->next_deadline());
+  }
+  return next;
+}
 bool Node::owed() const { return machines_->holder.owed(); }
 
 NodeCounters Node::counters() const {
   const dsm::HolderCounters h = machines_->holder.counters();
-  return {h.fetches,    h.refetches,     h.commits,
-          h.refused,    h.invalidations, h.rewrites,
-          h.kept_pages, h.timeouts,      machines_->stale_epochs,
-          h.poisoned};
+  return {h.fetches,
+          h.refetches,
+          h.commits,
+          h.refused,
+          h.invalidations,
+          h.rewrites,
+          h.kept_pages,
+          h.timeouts,
+          machines_->stale_epochs,
+          h.poisoned,
+          machines_->local_reads};
 }
 
 std::optional<ObjectStatus> Node::object(Ino ino) const {
@@ -329,10 +405,43 @@ std::optional<ObjectStatus> Node::object(Ino ino) const {
 
 std::vector<Ino> Node::objects() const { return machines_->holder.objects(); }
 
+std::vector<GroupStatus> Node::group_status() const {
+  std::vector<GroupStatus> all;
+  for (const auto& [id, view] : machines_->groups.all()) {
+    GroupStatus& status =
+        all.emplace_back(GroupStatus{id, view.epoch, view.primary, false, {}, {}, {}, {}});
+    const auto member = machines_->members.find(id);
+    if (member == machines_->members.end()) continue;
+    const commit::Group& group = *member->second.group;
+    status.member = true;
+    status.last = group.replica().last();
+    status.applied = group.replica().applied();
+    status.trimmed = group.replica().trimmed();
+    status.trouble = group.trouble();
+  }
+  return all;
+}
+
+std::vector<commit::GroupState> Node::group_states() const {
+  std::vector<commit::GroupState> all;
+  for (const auto& [id, member] : machines_->members) {
+    const commit::Replica& replica = member.group->replica();
+    all.push_back({id, replica.applied(), replica.outcomes().table()});
+  }
+  return all;
+}
+
+const commit::Group* Node::group(GroupId id) const {
+  const auto member = machines_->members.find(id);
+  return member == machines_->members.end() ? nullptr : member->second.group.get();
+}
+
 void Node::check_invariants() const {
   machines_->holder.check_invariants();
-  if (machines_->group) machines_->group->check_invariants();
-  if (machines_->directory) machines_->directory->check_invariants();
+  for (const auto& [id, member] : machines_->members) {
+    member.group->check_invariants();
+    if (member.directory) member.directory->check_invariants();
+  }
 }
 
 }  // namespace dspm::fs

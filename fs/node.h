@@ -4,13 +4,15 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
 
-#include "commit/record.h"
+#include "commit/checkpoint.h"
+#include "commit/group.h"
 #include "dsm/events.h"
 #include "fs/messages.h"
 #include "utils/base/ids.h"
@@ -38,26 +40,36 @@ struct GroupLearnt {
   Epoch epoch;
   NodeId primary;
   Incarnation incarnation;
+  std::vector<NodeId> members;  // in order
+  // Of a group that this node leads: the sessions that lived when the epoch had begun [L5] (3).
+  std::map<NodeId, Incarnation> live;
 };
 // Where an object lives, from its inode record; must come before any other event of the object.
 struct ObjectLearnt {
   Ino ino;
   GroupId home;
 };
-struct LogDurable {  // the own log is durable up to here
+struct LogDurable {  // the own log has the group's records up to here for good
+  GroupId group;
+  Lsn lsn;
+};
+struct LogTrimmed {  // [P9] a durable checkpoint covers the group's records up to here
+  GroupId group;
   Lsn lsn;
 };
 struct Tick {};  // time has passed; see next_deadline()
 using NodeEvent = std::variant<FromKernel, FromPeer, PeerUp, GroupLearnt, ObjectLearnt, LogDurable,
-                               dsm::JobDone, Tick>;
+                               LogTrimmed, dsm::JobDone, Tick>;
 
 // ---- out
 struct SendTo {
   NodeId to;
   Message message;
 };
-struct WriteLog {  // append this record; LogDurable{lsn} comes when it is durable
-  Lsn lsn;
+struct WriteLog {  // append this record; LogDurable{group, lsn} comes when it is durable
+  GroupId group;
+  commit::RecordRef record;
+  Lsn decided;
 };
 using NodeEffect = std::variant<SendTo, dsm::KernelAnswer, dsm::Job, WriteLog>;
 using NodeEffects = std::vector<NodeEffect>;
@@ -65,7 +77,9 @@ using NodeEffects = std::vector<NodeEffect>;
 struct NodeOptions {
   NodeId self;
   Incarnation incarnation;
-  GroupId own_group;
+  // What this node's pool has of a group; called once, when the group is first heard of. Null: no
+  // pool, every group begins empty.
+  std::function<commit::ReplicaState(GroupId)> recovered;
   Duration answer_timeout = kAnswerTimeout;
   // Observer for tests: called for each record as it is published, in Lsn order of the group.
   std::function<void(const commit::Record&, bool sets_size)> on_publish;
@@ -79,6 +93,15 @@ struct NodeCounters {
   std::uint64_t timeouts = 0;      // requests answered EIO after answer_timeout
   std::uint64_t stale_epochs = 0;  // messages refused by M2
   std::uint64_t poisoned = 0;      // [F11]
+  std::uint64_t local_reads = 0;   // answered from the own replica [F2]
+};
+struct GroupStatus {
+  GroupId group;
+  Epoch epoch;
+  NodeId primary;
+  bool member = false;
+  Lsn last, applied, trimmed;
+  std::string trouble;  // empty: it serves, as far as this node can tell
 };
 struct ObjectStatus {
   Ino ino;
@@ -105,6 +128,11 @@ class Node {
   NodeCounters counters() const;
   std::optional<ObjectStatus> object(Ino ino) const;
   std::vector<Ino> objects() const;
+  std::vector<GroupStatus> group_status() const;
+  // [P9] Of the groups of which this node is a member, for a checkpoint.
+  std::vector<commit::GroupState> group_states() const;
+  // This node's replica of a group; null where it is no member. For tests and tools.
+  const commit::Group* group(GroupId id) const;
   // Panics where a machine's state contradicts itself (simulation and debug builds).
   void check_invariants() const;
 

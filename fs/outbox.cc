@@ -27,19 +27,27 @@ Lsn Outbox::rests_on(const Message& message) {
 
 void Outbox::send(NodeId to, Message message, Ready& ready) {
   const GroupId group = std::visit([](const auto& m) { return m.group; }, message);
-  const Lsn after = group == group_ ? rests_on(message) : Lsn();
-  if (after <= durable_) {
+  const auto kept = groups_.find(group);
+  const Lsn after = kept == groups_.end() ? Lsn() : rests_on(message);
+  if (!after || after <= kept->second.durable) {
     ready.emplace_back(to, std::move(message));
   } else {
-    held_.emplace(after, std::pair(to, std::move(message)));
+    kept->second.held.emplace(after, std::pair(to, std::move(message)));
   }
 }
 
-void Outbox::durable(Lsn lsn, Ready& ready) {
-  durable_ = std::max(durable_, lsn);
-  const auto end = held_.upper_bound(durable_);
-  for (auto it = held_.begin(); it != end; ++it) ready.push_back(std::move(it->second));
-  held_.erase(held_.begin(), end);
+void Outbox::durable(GroupId group, Lsn lsn, Ready& ready) {
+  OfGroup& kept = groups_[group];
+  kept.durable = std::max(kept.durable, lsn);
+  const auto end = kept.held.upper_bound(kept.durable);
+  for (auto it = kept.held.begin(); it != end; ++it) ready.push_back(std::move(it->second));
+  kept.held.erase(kept.held.begin(), end);
+}
+
+std::size_t Outbox::held() const {
+  std::size_t n = 0;
+  for (const auto& [group, kept] : groups_) n += kept.held.size();
+  return n;
 }
 
 }  // namespace dspm::fs

@@ -14,20 +14,22 @@ class Outbox {
  public:
   using Ready = std::vector<std::pair<NodeId, Message>>;
 
-  // The group whose log this node keeps, from now on empty.
-  void own_group(GroupId group) { group_ = group; }
+  // This node keeps a log of the group, durable up to `durable`.
+  void keeps(GroupId group, Lsn durable) { groups_[group].durable = durable; }
   // Appends to `ready` at once, or when durable() has reached what the message rests on.
   void send(NodeId to, Message message, Ready& ready);
-  void durable(Lsn lsn, Ready& ready);
+  void durable(GroupId group, Lsn lsn, Ready& ready);
 
-  // The record that a message of `group`'s primary rests on; 0 = none.
+  // The record that a message of its group's primary rests on; 0 = none.
   static Lsn rests_on(const Message& message);
-  std::size_t held() const { return held_.size(); }
+  std::size_t held() const;
 
  private:
-  GroupId group_;
-  Lsn durable_;
-  std::multimap<Lsn, std::pair<NodeId, Message>> held_;
+  struct OfGroup {
+    Lsn durable;
+    std::multimap<Lsn, std::pair<NodeId, Message>> held;
+  };
+  std::map<GroupId, OfGroup> groups_;
 };
 
 }  // namespace dspm::fs

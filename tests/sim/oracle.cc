@@ -137,6 +137,14 @@ void Oracle::published(const commit::Record& record, bool sets_size) {
   const auto it = objects_.find(record.ino);
   if (it == objects_.end()) return;
   Object& o = it->second;
+  if (!o.records.empty() &&
+      record.lsn <= o.records.rbegin()->first) {  // once more, after a restart
+    const auto known = o.records.find(record.lsn);
+    if (known == o.records.end() || known->second != record.id)
+      flaw(record.id.node, record.ino, 0, "another record takes the place of a decided one");
+    return;
+  }
+  o.records[record.lsn] = record.id;
   const std::uint64_t old = o.size;
   const bool moved = record.header.version == record.lsn;
   scheduler_.say("published ", record.lsn, " of ", record.id, " o", record.ino, " extents ",
@@ -146,7 +154,7 @@ void Oracle::published(const commit::Record& record, bool sets_size) {
   if (!record.cut) o.size = record.header.size;
   o.sizes.push_back({o.size, record.id.node, std::min(old, o.size), o.size != old || sets_size});
   for (const Extent& e : record.extents) {
-    if (e.end() > o.size && !o.lost && !record.cut)
+    if (e.end() > o.size && !record.cut)
       flaw(record.id.node, record.ino, e.end(), "committed beyond the size");
     for (auto p = o.places.lower_bound(e.offset); p != o.places.end() && p->first < e.end(); ++p)
       publish_byte(record, p->first, std::uint8_t(e.bytes[p->first - e.offset]));
@@ -170,7 +178,7 @@ void Oracle::publish_byte(const commit::Record& record, std::uint64_t offset, st
   const Value& v = p.values[value];
   const std::size_t before = index_of(p, value);
   // A write() in hand may be seen early, by the write-back of its page, and again when it is done.
-  if (before != kNone && before >= p.life && (!v.leaked || p.published[before].commit == record.id))
+  if (before != kNone && (!v.leaked || p.published[before].commit == record.id))
     flaw(node, ino, offset, "a byte was committed twice:" + shown);
   for (const Cut& c : o.cuts)
     if (c.at <= offset && v.settled <= c.record && c.generation > v.generation)
@@ -189,7 +197,7 @@ void Oracle::publish_cut(Object& object, std::uint64_t at) {
 
 // A truncation that this value's copy had not heard of took it, or may yet.
 bool Oracle::voidable(const Object& object, std::uint64_t offset, const Value& value) const {
-  if (value.excused || object.lost) return true;
+  if (value.excused) return true;
   for (const Cut& c : object.cuts)
     if (c.at <= offset && c.generation > value.generation) return true;
   return false;
@@ -219,7 +227,10 @@ void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool throu
   if (!value) return check_sigbus(look);
   Place& p = place(look.ino, look.offset);
   const auto v = std::uint8_t(*value);
-  const auto cut = look.truncating ? look.truncating : own_cut(look.node, look.ino);
+  const auto later = own_cut(look.node, look.ino);
+  const auto cut = look.truncating && later ? std::min(look.truncating, later)
+                   : look.truncating        ? look.truncating
+                                            : later;
   if (v == 0 && cut && look.offset >= *cut) return;  // its own truncation in hand [1.8]
   const std::size_t at = index_of(p, v);
   if (through_mapping) check_own(look, p, v);
@@ -238,9 +249,6 @@ void Oracle::loaded(const Look& look, std::optional<std::byte> value, bool throu
   }
   const bool staged_again = v != 0 && p.values[v].leaked && p.values[v].node == look.node &&
                             v == p.own[look.node.value].newest;
-  // The size began anew with its home; bytes beyond it are nobody's.
-  const Object& o = objects_.at(look.ino);
-  if (o.lost && look.offset >= o.size) return;
   if (at < look.least && !staged_again)
     return flaw(look.node, look.ino, look.offset,
                 "stale: " + std::to_string(v) + ", publication " + std::to_string(at) + " of " +
@@ -264,7 +272,7 @@ void Oracle::check_own(const Look& look, const Place& place, std::uint8_t value)
 
 void Oracle::check_sigbus(const Look& look) {
   const Object& o = objects_.at(look.ino);
-  if (o.lost || look.truncating || own_cut(look.node, look.ino)) return;
+  if (look.truncating || own_cut(look.node, look.ino)) return;
   if (o.writing[look.node.value] > look.offset) return;  // raises the size when it returns
   const std::uint64_t page = look.offset / kPageSize * kPageSize;
   for (std::size_t i = look.least_size; i < o.sizes.size(); i++)

@@ -83,7 +83,6 @@ class Oracle {
   // ---- what the group does
   void published(const commit::Record& record, bool sets_size);
   // The home of these objects came back without its bytes; `node` without what it had staged.
-  void home_lost(Ino ino);
   void node_lost(NodeId node);
 
   // ---- the end: what every node must show
@@ -118,7 +117,7 @@ class Oracle {
     std::vector<Publication> published{{}};
     std::vector<Value> values{Value{}};  // by value
     std::vector<Own> own;
-    std::size_t acknowledged = 0, life = 0;  // life: first index since the home came back
+    std::size_t acknowledged = 0;
   };
   struct Size {
     std::uint64_t size = 0;
@@ -137,7 +136,7 @@ class Oracle {
     std::uint64_t size = 0;
     Generation generation;
     std::size_t acknowledged = 0;
-    bool lost = false;  // its home began anew: what was staged below no size may vanish
+    std::map<Lsn, CommitId> records;        // published so far
     std::vector<std::size_t> least;         // by node: index into sizes
     std::vector<std::uint64_t> grown;       // by node: end of what its write()s put, uncommitted
     std::vector<std::uint64_t> grown_most;  // the same, where it may not have heard of a cut

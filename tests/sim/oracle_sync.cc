@@ -48,6 +48,8 @@ void Oracle::sync_returned(const Sync& sync) {
     break;
   }
   if (sync.grown == 0 || o.grown[sync.node.value] < sync.grown) return;  // cut meanwhile
+  for (const Cut& c : o.cuts)                                            // or cut, and grown again
+    if (c.record >= sync.sizes && c.at < sync.grown) return;
   std::size_t i = o.acknowledged;
   while (i < o.sizes.size() && o.sizes[i].size < sync.grown) i++;
   if (i == o.sizes.size()) return flaw(sync.node, sync.ino, sync.grown, "growth not committed");
@@ -57,6 +59,7 @@ void Oracle::sync_returned(const Sync& sync) {
 
 void Oracle::truncate_begins(NodeId node, Ino ino, std::uint64_t size) {
   objects_.at(ino).truncating[node.value].insert(size);
+  scheduler_.say("n", node, " o", ino, " truncates to ", size);
 }
 
 std::optional<std::uint64_t> Oracle::own_cut(NodeId node, Ino ino) const {
@@ -128,19 +131,6 @@ void Oracle::size_named(const SizeLook& look, std::uint64_t size) {
     Own& mine = p->second.own[look.node.value];
     for (std::size_t i = mine.least; i < p->second.published.size(); i++)
       if (p->second.published[i].record == first) mine.least = i;
-  }
-}
-
-void Oracle::home_lost(Ino ino) {
-  Object& o = objects_.at(ino);
-  o.size = 0;
-  o.lost = true;
-  o.generation = {};
-  o.cuts.clear();
-  o.sizes.push_back({});
-  for (auto& [offset, p] : o.places) {
-    p.life = p.published.size();
-    p.published.push_back({0, o.sizes.size() - 1, {}, {}});
   }
 }
 

@@ -33,6 +33,12 @@ const std::vector<std::pair<const char*, Planted>>& planted_bugs() {
       {"no_change_no_wait", Planted::no_change_no_wait},
       {"outcome_forgotten", Planted::outcome_forgotten},
       {"no_resend", Planted::no_resend},
+      {"answer_before_ack", Planted::answer_before_ack},
+      {"ack_without_copies", Planted::ack_without_copies},
+      {"ack_before_durable", Planted::ack_before_durable},
+      {"local_read_undecided", Planted::local_read_undecided},
+      {"done_before_dropped", Planted::done_before_dropped},
+      {"nothing_fetched", Planted::nothing_fetched},
   };
   return bugs;
 }

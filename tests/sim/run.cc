@@ -132,6 +132,7 @@ class Ending {
     if (!wait("a close at the end does not return")) return;
     world_.settle(seconds(120));
     for_each([this](NodeId n, Ino ino) { look_inside(n, ino); });
+    world_.compare_replicas();
   }
 
  private:
@@ -235,6 +236,7 @@ SeedPlan plan(std::uint64_t seed) {
   plan_world(s, p.world);
   plan_programs(s, class_of(seed), p.world, p.programs);
   p.cuts = s.below(3) ? 0 : unsigned(1 + s.below(5));
+  p.world.replicas = unsigned(1 + Scheduler(seed ^ 0x4E91).below(3));
   p.restarts = class_of(seed) == Class::restarts ? unsigned(1 + s.below(2)) : 0;
   return p;
 }
@@ -248,7 +250,14 @@ RunResult run_seed(std::uint64_t seed, bool trace) {
   disturb(world, programs, p);
   if (!world.run_until([&] { return programs.finished(); })) {
     std::string waiting;
-    for (std::uint32_t n = 1; n <= world.nodes(); n++) waiting += world.kernel(NodeId(n)).waiting();
+    for (std::uint32_t n = 1; n <= world.nodes(); n++) {
+      waiting += world.kernel(NodeId(n)).waiting();
+      for (const auto& group : world.node(NodeId(n)).group_status()) {
+        if (!group.trouble.empty())
+          waiting += " n" + std::to_string(n) + " g" + std::to_string(group.group.value) + ": " +
+                     group.trouble;
+      }
+    }
     scheduler.fail("programs do not end:" + waiting);
   }
   if (scheduler.failure().empty()) Ending(world).run();

@@ -404,13 +404,14 @@ std::string broken_connections(bool trace) {
   return s.end();
 }
 
-// [A1] [P6] A home that comes back has lost its bytes; what others staged is committed anew.
+// [A5] [P6] [L5] A home that comes back has what its log has; what others staged is committed by
+// it.
 std::string home_comes_back(bool trace) {
   Story s(trace);
   s.store(n1, 7);
   s.sync(n1);
   s.write(n1, 0, 8);
-  s.tell("n3, the home, dies with its log and comes back");
+  s.tell("n3, the home, dies and comes back");
   s.world().restart(n3);
   s.run(10'000);
   s.sync(n1);

@@ -96,10 +96,25 @@ std::string describe(const fs::Message& message) {
       [&](const auto& m) {
         if constexpr (requires { m.ino; }) out << " o" << m.ino;
         if constexpr (requires { m.request; }) out << " r" << m.request;
+        if constexpr (requires { m.group; }) out << " g" << m.group;
         if constexpr (requires { m.version; }) out << " v" << m.version;
         if constexpr (requires { m.id; }) out << " " << m.id;
         if constexpr (requires { m.asked; }) out << " asked " << m.asked;
         if constexpr (requires { m.contains; }) out << (m.contains ? " contained" : "");
+        if constexpr (requires { m.matched; })
+          out << " after " << m.after << " matched " << m.matched;
+        if constexpr (requires { m.decided.value; }) out << " decided " << m.decided;
+        if constexpr (requires { m.records; }) {
+          for (const auto& r : m.records) out << " " << r->lsn << (r->id ? "" : " view");
+        }
+        if constexpr (requires { m.applied; }) out << " applied " << m.applied;
+        if constexpr (requires { m.runs; }) {
+          for (const auto& run : m.runs) out << " " << run.first << '+' << run.count;
+        }
+        if constexpr (requires { m.copies; }) {
+          for (const auto& c : m.copies)
+            out << " o" << c.ino << " p" << c.page << " v" << c.version;
+        }
         if constexpr (requires { m.attempt; }) out << " attempt " << m.attempt;
         if constexpr (requires { m.header.version; }) print(out, m.header);
       },

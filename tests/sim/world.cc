@@ -26,7 +26,10 @@ World::World(Scheduler& scheduler, const WorldOptions& options)
     auto host = std::make_unique<Host>();
     host->id = NodeId(n);
     host->incarnation = Incarnation(100 + n);
-    groups_[GroupId(n)] = {GroupId(n), Epoch(1), NodeId(n), host->incarnation};
+    fs::GroupLearnt group{GroupId(n), Epoch(1), NodeId(n), host->incarnation, {}, {}};
+    for (unsigned i = 0; i < std::min(options_.replicas, options_.nodes); i++)
+      group.members.emplace_back((n - 1 + i) % options_.nodes + 1);
+    groups_[GroupId(n)] = std::move(group);
     hosts_[n] = std::move(host);
   }
   for (auto& [n, host] : hosts_) start(*host);
@@ -40,8 +43,8 @@ std::vector<Ino> World::objects() const {
 }
 
 void World::start(Host& host) {
-  fs::NodeOptions node{
-      .self = host.id, .incarnation = host.incarnation, .own_group = GroupId(host.id.value)};
+  fs::NodeOptions node{.self = host.id, .incarnation = host.incarnation};
+  node.recovered = [&host](GroupId group) { return host.log.recover(group); };
   node.on_publish = [this](const commit::Record& record, bool sets_size) {
     oracle_.published(record, sets_size);
   };
@@ -128,8 +131,13 @@ void World::perform(Host& host, const fs::NodeEffect& effect) {
   } else if (const auto* log = std::get_if<fs::WriteLog>(&effect)) {
     const auto delay = microseconds(1 + scheduler_.below(options_.durable_us));
     host.last_durable = std::max(host.last_durable + Duration(1), scheduler_.now() + delay);
+    host.log.append(log->group, log->record, log->decided);
     later(host, host.last_durable - scheduler_.now(),
-          [this, &host, lsn = log->lsn] { step(host, fs::LogDurable{lsn}); });
+          [this, &host, group = log->group, lsn = log->record->lsn] {
+            scheduler_.say("n", host.id, " g", group, " durable ", lsn);
+            host.log.durable(group, lsn);
+            step(host, fs::LogDurable{group, lsn});
+          });
   }
 }
 
@@ -210,11 +218,15 @@ void World::restart(NodeId node) {
   fs::GroupLearnt& group = groups_.at(GroupId(node.value));
   group.epoch = Epoch(group.epoch.value + 1);
   group.incarnation = fresh->incarnation;
+  group.live.clear();
+  for (auto& [n, other] : hosts_) {
+    if (n == node.value) continue;
+    group.live[other->id] = other->incarnation;
+    net_.lose(node, NodeId(n));
+  }
   oracle_.node_lost(node);
-  for (const Ino ino : objects())
-    if (home(ino) == group.group) oracle_.home_lost(ino);
-  for (auto& [n, other] : hosts_)
-    if (n != node.value) net_.lose(node, NodeId(n));
+  fresh->log = std::move(old.log);
+  fresh->log.crash(scheduler_);
   dead_.push_back(std::move(hosts_.at(node.value)));
   hosts_.at(node.value) = std::move(fresh);
   start(host(node));
@@ -237,6 +249,27 @@ bool World::idle() {
       if (running > 0) return false;
   }
   return true;
+}
+
+void World::compare_replicas() {
+  for (const auto& [id, learnt] : groups_) {
+    const commit::Group* first = host(learnt.primary).node->group(id);
+    for (const NodeId member : learnt.members) {
+      const commit::Group* other = host(member).node->group(id);
+      for (const Ino ino : objects()) {
+        if (home(ino) != id) continue;
+        bool same = first->header(ino) == other->header(ino);
+        for (PageNo p; p.value < pages(); ++p.value) {
+          const PublishedPage a = first->page(ino, p), b = other->page(ino, p);
+          same = same && a.version == b.version && a.bytes->data == b.bytes->data;
+        }
+        if (!same)
+          scheduler_.fail("replicas of o" + std::to_string(ino.value) + " differ: n" +
+                          std::to_string(learnt.primary.value) + " and n" +
+                          std::to_string(member.value));
+      }
+    }
+  }
 }
 
 void World::settle(Duration limit) {

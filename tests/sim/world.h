@@ -11,12 +11,13 @@
 #include "tests/sim/oracle.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_kernel.h"
+#include "tests/sim/sim_log.h"
 #include "tests/sim/sim_net.h"
 
 namespace dspm::sim {
 
 struct WorldOptions {
-  unsigned nodes = 3, objects = 3;
+  unsigned nodes = 3, objects = 3, replicas = 1;
   std::uint64_t pages = 8;                                       // of each object, at most
   std::vector<std::uint32_t> offsets{0, 1, 7, 100, 2048, 4095};  // watched in each page
   KernelOptions kernel;
@@ -56,8 +57,10 @@ class World {
   void hold_jobs(NodeId node) { host(node).jobs_held = true; }
   void release_jobs(NodeId node);
 
-  // A new life of the node: its kernel and its group's bytes are gone.
+  // A new life of the node: its kernel is gone, and of its log what was not durable may be.
   void restart(NodeId node);
+  // [P4] All members of each group hold the same bytes; a violation says where not.
+  void compare_replicas();
   std::uint64_t life(NodeId node) { return host(node).life; }
   bool restarted() const { return restarts_ > 0; }
 
@@ -79,6 +82,7 @@ class World {
     std::unique_ptr<fs::Node> node;
     std::unique_ptr<SimKernel> kernel;
     std::deque<std::pair<dsm::KernelEvent, Bytes>> requests;
+    SimLog log;
     Time last_answer, last_durable, tick_at = kNever;
     std::map<Ino, std::uint64_t> jobs_issued, jobs_running, invals;
   };

@@ -2,6 +2,7 @@
 // fs/node connects them (9-map).
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -19,6 +20,27 @@ class PublishedObjects {
   virtual Times times(Ino ino) const = 0;
   // [F3] the commit is published in this group.
   virtual bool contains(const CommitId& id) const = 0;
+};
+
+// A page of which a node's kernel has, or is about to be given, a copy.
+struct KernelCopy {
+  Ino ino;
+  PageNo page;
+  Version version;  // 0 = unknown, below every other
+};
+
+// Door 2: what does this node's kernel hold of the pages of a record? [C5]
+class KernelCopies {
+ public:
+  virtual ~KernelCopies() = default;
+  // Appends those among `pages` of `ino`; a page that is not named is surely not there.
+  virtual void kernel_copies(Ino ino, const PageRun& pages, std::vector<KernelCopy>& out) const = 0;
+};
+
+// [P10] What one member's pool has promised a group; the group's primary admits within the least.
+struct MemberSpace {
+  std::uint64_t log_bytes = std::numeric_limits<std::uint64_t>::max();  // of untrimmed records
+  std::uint64_t frames = std::numeric_limits<std::uint64_t>::max();
 };
 
 // Door 3: a record took effect; whoever has older copies must be told.

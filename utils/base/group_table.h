@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <vector>
 
 #include "utils/base/ids.h"
 
@@ -12,6 +13,7 @@ struct GroupView {
   Epoch epoch;
   NodeId primary;
   Incarnation incarnation;
+  std::vector<NodeId> members;  // in order
 };
 
 class GroupTable {

@@ -24,11 +24,15 @@ inline constexpr std::size_t kMaxFrame = std::size_t{256} << 20;
 // One commit: what fits into a frame with its page list. A larger one is ENOSPC as a whole.
 inline constexpr std::size_t kMaxCommitBytes = std::size_t{224} << 20;
 inline constexpr std::size_t kExtentOverhead = 12;  // bytes on the wire beside an extent's own
+// Records that one Append or Pulled carries, about: a member takes them in as they come.
+inline constexpr std::size_t kMaxAppendBytes = std::size_t{4} << 20;
 // Bytes queued towards one peer before its connection counts as stuck and is cut (the machines
 // send again on reconnect).
 inline constexpr std::size_t kMaxPeerQueue = std::size_t{512} << 20;
 inline constexpr auto kHeartbeatInterval = 250ms;  // 3-protocol §3, Heartbeat
 inline constexpr auto kSilence = 1s;               // M4
+// [C3] How long a backup may not know what is decided, where no Append says it.
+inline constexpr auto kTellDecided = 1ms;
 // Longest that a program waits for a node that does not answer (3-protocol C8, L9).
 inline constexpr auto kAnswerTimeout = 30s;
 

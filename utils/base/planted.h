@@ -36,6 +36,12 @@ enum class Planted {
   no_change_no_wait,        // [C6]
   outcome_forgotten,        // a resent commit counts twice [C7]
   no_resend,                // what was unanswered is not sent again [M1]
+  answer_before_ack,        // decided without the backups [C2]
+  ack_without_copies,       // a backup does not say what its kernel holds [C5]
+  ack_before_durable,       // a backup acknowledges what is not durable [C2]
+  local_read_undecided,     // a backup answers its kernel despite an undecided record [F2]
+  done_before_dropped,      // after a take-over FSYNCs do not wait for Dropped [L5]
+  nothing_fetched,          // a new primary takes its own log for the truth [E2]
 };
 
 #ifdef DSPM_PLANTED

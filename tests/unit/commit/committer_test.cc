@@ -10,7 +10,7 @@ constexpr NodeId kHome{1};
 
 class CommitterTest : public ::testing::Test {
  protected:
-  CommitterTest() { groups.learn(kGroup, {Epoch(1), kHome, Incarnation(5)}); }
+  CommitterTest() { groups.learn(kGroup, {Epoch(1), kHome, Incarnation(5), {}}); }
   static CommitId id(std::uint64_t n) { return {NodeId(2), Incarnation(7), n}; }
   Commit submit(std::uint64_t n) {
     out.clear();
@@ -92,16 +92,31 @@ TEST_F(CommitterTest, M2_AnAnswerOfAnotherEpochIsDropped) {
   EXPECT_TRUE(committer.undecided());
 }
 
-TEST_F(CommitterTest, P6_ANewEpochLosesTheDecidedAndIsAskedTheUndecided) {
+TEST_F(CommitterTest, C7_ANewEpochIsAskedForAllAndOfTheDecidedOnlyTheOutcome) {
   submit(1);
   decided(1);
   submit(2);
   out.clear();
-  groups.learn(kGroup, {Epoch(2), kHome, Incarnation(6)});
+  groups.learn(kGroup, {Epoch(2), kHome, Incarnation(6), {}});
   committer.group_learnt(kGroup, out);
   ASSERT_EQ(out.size(), 2u);
+  const Commit& first = std::get<CommitterSend>(out[0]).message;
+  EXPECT_EQ(first.id, id(1));
+  EXPECT_TRUE(first.was_decided);
+  EXPECT_TRUE(first.change.extents.empty());
+  const Commit& second = std::get<CommitterSend>(out[1]).message;
+  EXPECT_FALSE(second.was_decided);
+  EXPECT_EQ(second.epoch, Epoch(2));
+}
+
+TEST_F(CommitterTest, C8_DecidedOnceAndKnownToNobodyIsLost) {
+  submit(1);
+  decided(1);
+  out.clear();
+  groups.learn(kGroup, {Epoch(2), kHome, Incarnation(6), {}});
+  committer.refused({kGroup, Epoch(2), Ino(9), id(1), 1, Status::unknown, {}}, out);
+  ASSERT_EQ(out.size(), 1u);
   EXPECT_EQ(std::get<Lost>(out[0]).id, id(1));
-  EXPECT_EQ(std::get<CommitterSend>(out[1]).message.epoch, Epoch(2));
 }
 
 }  // namespace

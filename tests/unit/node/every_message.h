@@ -16,7 +16,7 @@ inline commit::Settlement a_settlement() {
           a_header()};
 }
 inline commit::Commit a_commit() {
-  commit::Commit m{GroupId(1), Epoch(2), {NodeId(3), Incarnation(77), 12}, 2, 10, {}};
+  commit::Commit m{GroupId(1), Epoch(2), {NodeId(3), Incarnation(77), 12}, 2, 10, true, {}};
   m.change.ino = Ino(42);
   m.change.generation = Generation(3);
   m.change.extents = {{5, Bytes(3, std::byte{0xAB})}, {4096, Bytes(4096, std::byte{0x11})}};
@@ -29,6 +29,23 @@ inline commit::Commit a_commit() {
   return m;
 }
 
+// Two records, the second behind the first.
+inline std::vector<commit::RecordRef> some_records() {
+  auto view = std::make_shared<commit::Record>();
+  view->kind = commit::RecordKind::view;
+  view->previous = Lsn(Epoch(1), 7);
+  view->lsn = Lsn(Epoch(2), 8);
+  auto write = std::make_shared<commit::Record>();
+  write->previous = view->lsn;
+  write->lsn = Lsn(Epoch(2), 9);
+  write->id = {NodeId(3), Incarnation(77), 12};
+  write->ino = Ino(42);
+  write->extents = {{5, Bytes(3, std::byte{0xAB})}};
+  write->cut = 100;
+  write->header = a_header();
+  return {view, write};
+}
+
 inline std::vector<Message> every_message() {
   const GroupId g{1};
   const Epoch e{2};
@@ -36,6 +53,7 @@ inline std::vector<Message> every_message() {
   const CommitId id{NodeId(3), Incarnation(77), 12};
   const OwnPage page = new_zero_page();
   for (std::size_t i = 0; i < kPageSize; ++i) page->data[i] = std::byte(i * 7);
+  const std::vector<KernelCopy> copies{{ino, PageNo(4), Lsn(e, 3)}, {ino, PageNo(5), {}}};
   const Times times{WallTime{1}, WallTime{2}, std::nullopt, 3, 4};
   return {
       dsm::Fetch{g, e, ino, 5, {PageNo(6), 7}, id},
@@ -55,6 +73,15 @@ inline std::vector<Message> every_message() {
       commit::Decided{g, e, ino, id, a_settlement()},
       commit::Done{g, e, ino, id, a_settlement()},
       commit::Refused{g, e, ino, id, 2, Status::gone, a_header()},
+      commit::Collect{g, e},
+      commit::Position{
+          g, e, Lsn(Epoch(1), 5), {{Lsn(Epoch(1), 6), 2}, {Lsn(e, 8), 1}}, copies, {9, 8}},
+      commit::Pull{g, e, Lsn(Epoch(1), 5)},
+      commit::Pulled{g, e, some_records(), true},
+      commit::Append{g, e, Lsn(Epoch(1), 7), Lsn(Epoch(1), 6), some_records()},
+      commit::AppendAck{g, e, Lsn(Epoch(1), 7), Lsn(e, 9), Lsn(Epoch(1), 2), copies},
+      commit::Drop{g, e},
+      commit::Dropped{g, e},
   };
 }
 

@@ -27,7 +27,6 @@ class Cluster : public ::testing::Test {
       NodeOptions options;
       options.self = NodeId(n);
       options.incarnation = Incarnation(n * 10);
-      options.own_group = GroupId(n);
       nodes[n] = std::make_unique<Node>(options);
     }
     for (std::uint32_t a = 1; a <= 3; ++a) {
@@ -38,7 +37,7 @@ class Cluster : public ::testing::Test {
     }
   }
   void learn(std::uint32_t node, std::uint32_t epoch = 1) {
-    step(node, GroupLearnt{kGroup, Epoch(epoch), NodeId(1), Incarnation(10)});
+    step(node, GroupLearnt{kGroup, Epoch(epoch), NodeId(1), Incarnation(10), {NodeId(1)}, {}});
   }
   void learn_all() {
     for (std::uint32_t n = 1; n <= 3; ++n) learn(n);
@@ -56,7 +55,7 @@ class Cluster : public ::testing::Test {
       } else if (const auto* job = std::get_if<dsm::Job>(&effect)) {
         jobs.push_back({n, {job->ticket, job->ino}});
       } else {
-        logs.push_back({n, std::get<WriteLog>(effect).lsn});
+        logs.push_back({n, std::get<WriteLog>(effect).record->lsn});
       }
     }
   }
@@ -70,7 +69,7 @@ class Cluster : public ::testing::Test {
       } else if (!logs.empty()) {
         const auto log = logs.front();
         logs.pop_front();
-        step(log.first, LogDurable{log.second});
+        step(log.first, LogDurable{kGroup, log.second});
       } else {
         const auto job = jobs.front();
         jobs.pop_front();
@@ -135,7 +134,7 @@ TEST_F(Cluster, C3_FsyncReturnsWhenEverySharerHasDropped) {
     if (!logs.empty()) {
       const auto log = logs.front();
       logs.pop_front();
-      step(log.first, LogDurable{log.second});
+      step(log.first, LogDurable{kGroup, log.second});
     } else {
       const Sent m = net.front();
       net.pop_front();
@@ -188,7 +187,7 @@ TEST_F(Cluster, M1_EveryMessageMayComeTwice) {
     } else if (!logs.empty()) {
       const auto log = logs.front();
       logs.pop_front();
-      step(log.first, LogDurable{log.second});
+      step(log.first, LogDurable{kGroup, log.second});
     } else {
       const auto job = jobs.front();
       jobs.pop_front();
@@ -209,6 +208,8 @@ TEST_F(Cluster, M2_AMessageOfAHigherEpochWaits) {
   step(1, FromPeer{NodeId(2), Incarnation(20), dsm::FetchAttr{kGroup, Epoch(1), kIno, 1}});
   EXPECT_TRUE(net.empty());
   learn(1);
+  EXPECT_TRUE(net.empty()) << "[A18] nor before the View is decided";
+  step(1, LogDurable{kGroup, Lsn(Epoch(1), 1)});
   ASSERT_EQ(net.size(), 1u);
   EXPECT_TRUE(std::holds_alternative<dsm::Attr>(net[0].message));
 }
@@ -228,7 +229,7 @@ TEST_F(Cluster, M2_AMessageOfALowerEpochIsRefusedAndCounted) {
 
 TEST(OutboxTest, M3_WhatRestsOnARecordWaitsUntilItIsDurable) {
   Outbox outbox;
-  outbox.own_group(kGroup);
+  outbox.keeps(kGroup, Lsn());
   Outbox::Ready ready;
   const Lsn lsn(Epoch(1), 5);
   commit::Settlement settlement;
@@ -242,16 +243,16 @@ TEST(OutboxTest, M3_WhatRestsOnARecordWaitsUntilItIsDurable) {
   outbox.send(NodeId(2), dsm::Fetch{kGroup, Epoch(1), kIno, 1, {}, {}}, ready);
   EXPECT_EQ(ready.size(), 2u) << "Inval and Fetch wait for nothing";
   ready.clear();
-  outbox.durable(Lsn(Epoch(1), 4), ready);
+  outbox.durable(kGroup, Lsn(Epoch(1), 4), ready);
   EXPECT_TRUE(ready.empty());
-  outbox.durable(lsn, ready);
+  outbox.durable(kGroup, lsn, ready);
   EXPECT_EQ(ready.size(), 2u);
   EXPECT_EQ(outbox.held(), 0u);
 }
 
 TEST(OutboxTest, M3_AnotherGroupsLogIsNotOurs) {
   Outbox outbox;
-  outbox.own_group(kGroup);
+  outbox.keeps(kGroup, Lsn());
   Outbox::Ready ready;
   commit::Settlement settlement;
   settlement.version = Lsn(Epoch(1), 5);

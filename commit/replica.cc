@@ -1,0 +1,122 @@
+#include "commit/replica.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "utils/base/check.h"
+
+namespace dspm::commit {
+
+Replica::Replica(ReplicaState state)
+    : frames_(std::move(state.frames)),
+      outcomes_(std::move(state.outcomes)),
+      space_(state.space),
+      log_(state.records.begin(), state.records.end()),
+      base_(state.applied),
+      applied_(state.applied),
+      trimmed_(state.applied) {
+  durable_ = last();
+}
+
+Lsn Replica::at(std::uint64_t sequence) const {
+  if (sequence == base_.sequence()) return base_;
+  const RecordRef found = record(sequence);
+  return found == nullptr ? Lsn() : found->lsn;
+}
+
+RecordRef Replica::record(std::uint64_t sequence) const {
+  const std::uint64_t first = base_.sequence() + 1;
+  if (sequence < first || sequence - first >= log_.size()) return nullptr;
+  return log_[sequence - first];
+}
+
+std::vector<RecordRun> Replica::runs() const {
+  std::vector<RecordRun> out;
+  for (std::uint64_t s = applied_.sequence() + 1; s <= last().sequence(); ++s) {
+    const Lsn lsn = at(s);
+    if (lsn > durable_) break;
+    if (out.empty() || out.back().first.epoch() != lsn.epoch()) out.push_back({lsn, 0});
+    ++out.back().count;
+  }
+  return out;
+}
+
+void Replica::append(RecordRef record, GroupEffects& out) {
+  DSPM_CHECK(record->previous == last() && record->lsn.sequence() == last().sequence() + 1,
+             record->lsn, record->previous, last());
+  log_.push_back(record);
+  out.push_back(AppendRecord{std::move(record), applied_});
+}
+
+void Replica::cut_behind(std::uint64_t sequence) {
+  DSPM_CHECK(sequence >= applied_.sequence(), sequence, applied_);
+  while (last().sequence() > sequence) log_.pop_back();
+  durable_ = std::min(durable_, last());
+}
+
+const Record& Replica::next() const {
+  const std::uint64_t index = applied_.sequence() - base_.sequence();
+  DSPM_CHECK(index < log_.size(), applied_, last());
+  return *log_[index];
+}
+
+Folded Replica::apply_next() {
+  const Record& record = next();
+  DSPM_CHECK(record.lsn <= durable_, record.lsn, durable_);
+  Folded folded;
+  if (record.kind == RecordKind::write) {
+    folded = frames_.fold(record);
+    outcomes_.apply(record);
+  }
+  applied_ = record.lsn;
+  return folded;
+}
+
+void Replica::trim(Lsn lsn) {
+  DSPM_CHECK(lsn <= applied_, lsn, applied_);
+  trimmed_ = std::max(trimmed_, lsn);
+  while (!log_.empty() && log_.front()->lsn <= trimmed_) {
+    base_ = log_.front()->lsn;
+    log_.pop_front();
+  }
+}
+
+bool Replica::undecided(Ino ino) const {
+  for (std::size_t i = applied_.sequence() - base_.sequence(); i < log_.size(); ++i) {
+    if (log_[i]->kind == RecordKind::write && log_[i]->ino == ino) return true;
+  }
+  return false;
+}
+
+void Replica::kernel_copies(Lsn after, Lsn upto, const KernelCopies& kernel,
+                            std::vector<KernelCopy>& out) const {
+  constexpr std::uint64_t kEnd = std::numeric_limits<std::uint64_t>::max() / kPageSize;
+  for (std::uint64_t s = after.sequence() + 1; s <= upto.sequence(); ++s) {
+    const RecordRef found = record(s);
+    if (found == nullptr || found->kind != RecordKind::write) continue;
+    PageRuns runs;
+    for (const Extent& extent : found->extents) {
+      for (PageNo p = page_of(extent.offset); p <= page_of(extent.end() - 1); ++p.value) {
+        if (runs.empty() || runs.back().end() <= p) append_page(runs, p);
+      }
+    }
+    for (const PageRun& run : runs) kernel.kernel_copies(found->ino, run, out);
+    if (found->cut) {
+      const PageNo first = page_of(*found->cut);
+      kernel.kernel_copies(found->ino, {first, kEnd - first.value}, out);
+    }
+  }
+}
+
+void Replica::check_invariants() const {
+  Lsn last = base_;
+  for (const RecordRef& record : log_) {
+    DSPM_CHECK(record->previous == last && record->lsn > last, record->lsn, last);
+    last = record->lsn;
+  }
+  DSPM_CHECK(base_ <= applied_ && applied_ <= durable_ && durable_ <= this->last(), base_, applied_,
+             durable_, this->last());
+  DSPM_CHECK(trimmed_ <= applied_, trimmed_, applied_);
+}
+
+}  // namespace dspm::commit

@@ -1,0 +1,71 @@
+// What every member of a group keeps, primary or backup: the records that its log still needs, the
+// frames into which the decided ones are folded, the outcomes of commits. Obeys; decides nothing.
+#pragma once
+
+#include <deque>
+#include <vector>
+
+#include "commit/effects.h"
+#include "commit/frames.h"
+#include "commit/outcomes.h"
+
+namespace dspm::commit {
+
+// A group as it comes back from this node's pool; of an empty pool: all zero.
+struct ReplicaState {
+  Frames frames;
+  Outcomes outcomes;
+  Lsn applied;                     // folded into frames, outcomes known
+  std::vector<RecordRef> records;  // durable here, behind `applied`, contiguous
+  MemberSpace space;               // what the pool has promised this group
+};
+
+class Replica {
+ public:
+  explicit Replica(ReplicaState state);
+
+  Lsn last() const { return log_.empty() ? base_ : log_.back()->lsn; }
+  Lsn applied() const { return applied_; }
+  Lsn durable() const { return durable_; }
+  Lsn trimmed() const { return trimmed_; }
+  const MemberSpace& space() const { return space_; }
+
+  // The LSN at this place of the order; 0 = not held (any more), but for the last one trimmed.
+  Lsn at(std::uint64_t sequence) const;
+  RecordRef record(std::uint64_t sequence) const;  // null = not held
+  // The lowest place whose successor is held: streams can begin behind it.
+  Lsn base() const { return base_; }
+  // The durable records behind `applied`.
+  std::vector<RecordRun> runs() const;
+
+  // `record` follows last().
+  void append(RecordRef record, GroupEffects& out);
+  // [A6] What is behind `sequence` was never decided.
+  void cut_behind(std::uint64_t sequence);
+  // The own log is durable up to here.
+  void durable(Lsn lsn) { durable_ = std::max(durable_, lsn); }
+  // [P5] Folds the next record, which is decided.
+  Folded apply_next();
+  const Record& next() const;
+  // [P9] A checkpoint that covers everything up to `lsn` is durable.
+  void trim(Lsn lsn);
+  // [F2] A record of the object waits for its decision here.
+  bool undecided(Ino ino) const;
+  // [C5] What this node's kernel holds of the pages of the records behind `after`, up to `upto`.
+  void kernel_copies(Lsn after, Lsn upto, const KernelCopies& kernel,
+                     std::vector<KernelCopy>& out) const;
+
+  const Frames& frames() const { return frames_; }
+  const Outcomes& outcomes() const { return outcomes_; }
+  Outcomes& outcomes() { return outcomes_; }
+  void check_invariants() const;
+
+ private:
+  Frames frames_;
+  Outcomes outcomes_;
+  MemberSpace space_;
+  std::deque<RecordRef> log_;  // contiguous, from the one behind base_
+  Lsn base_, applied_, durable_, trimmed_;
+};
+
+}  // namespace dspm::commit
