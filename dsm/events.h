@@ -33,15 +33,19 @@ struct OpenRequest {  // OPEN, or the open half of CREATE
   Unique unique;
   Ino ino;
   bool writable = false;
+  std::uint64_t handle = 0;  // names it until its RELEASE; no other open handle has this number
 };
 struct ReleaseRequest {
   Unique unique;
   Ino ino;
   bool writable = false;
+  std::uint64_t handle = 0;
 };
 struct SyncRequest {  // FSYNC, FLUSH of a writable handle; answered when committed and visible
   Unique unique;
   Ino ino;
+  std::uint64_t handle = 0;  // none: this node's own wish
+  bool flush = false;        // FLUSH: of a forked child too, so it says an error but keeps it [F11]
 };
 struct ResizeRequest {  // SETATTR(size)
   Unique unique;

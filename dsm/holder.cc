@@ -55,6 +55,8 @@ void Holder::kernel(const KernelEvent& event, Time now, HolderEffects& out) {
         } else if constexpr (std::is_same_v<Request, SyncRequest>) {
           PendingCommit pending;
           pending.unique = request.unique;
+          pending.handle = request.handle;
+          pending.flush = request.flush;
           enqueue(c, std::move(pending));
         } else if constexpr (std::is_same_v<Request, ResizeRequest>) {
           PendingCommit pending;
@@ -107,6 +109,7 @@ void Holder::forgotten(Ino ino) {
 void Holder::open(Context c, const OpenRequest& request) {
   Object& object = c.object;
   ++object.opens;
+  object.handles.emplace(request.handle, false);
   if (!request.writable) return answer(c, request.unique);
   ++object.writable_opens;  // [F4] from when it is taken up
   object.twins_until = kNever;
@@ -128,6 +131,7 @@ void Holder::open(Context c, const OpenRequest& request) {
 void Holder::release(Context c, const ReleaseRequest& request) {
   Object& object = c.object;
   if (object.opens > 0) --object.opens;
+  object.handles.erase(request.handle);
   if (request.writable && object.writable_opens > 0 && --object.writable_opens == 0) {
     object.twins_until = c.now + kTwinRetention;  // 2-kernel rule 7
   }

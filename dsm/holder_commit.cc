@@ -20,12 +20,13 @@ void Holder::pump(Context c) {
   while (!object.frozen && !object.queue.empty()) {
     PendingCommit pending = std::move(object.queue.front());
     object.queue.pop_front();
-    if (pending.kind == PendingCommit::Kind::sync && object.poisoned_syncs > 0 && pending.unique) {
+    const auto handle = object.handles.find(pending.handle);
+    if (pending.unique && handle != object.handles.end() && handle->second) {
       if (!object.jobs.empty()) {  // [F11] answered when its pages have left the kernel
         object.queue.push_front(std::move(pending));
         return;
       }
-      --object.poisoned_syncs;
+      handle->second = pending.flush;
       answer(c, pending.unique, Status::unknown);
       continue;
     }

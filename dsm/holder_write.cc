@@ -173,7 +173,7 @@ void Holder::poison(Context c) {
   ++counters_.poisoned;
   Object& object = c.object;
   object.staged = Stage();
-  object.poisoned_syncs = std::max(1u, object.opens);
+  for (auto& [handle, error] : object.handles) error = true;
   for (auto& [number, page] : object.pages) page.poisoned = true;
   drop_copies(c);
 }

@@ -30,7 +30,9 @@ struct Frozen {
 // What waits to become a commit, in order.
 struct PendingCommit {
   enum class Kind : unsigned char { sync, early, resize, times } kind = Kind::sync;
-  Unique unique;  // 0 = nobody waits (background)
+  Unique unique;             // 0 = nobody waits (background)
+  std::uint64_t handle = 0;  // sync: that asked
+  bool flush = false;
   std::uint64_t size = 0;
   WallTime stamp;
   ExplicitTimes times;
@@ -142,8 +144,8 @@ struct ObjectState {
   std::set<Ticket> dropping;  // jobs that were running when the epoch began [L5]
 
   std::uint32_t opens = 0, writable_opens = 0;
-  std::uint32_t poisoned_syncs = 0;  // FSYNCs still to be answered EIO [F11]
-  Time twins_until = kNever;         // no writable handle: twins go then
+  std::map<std::uint64_t, bool> handles;  // open; true: its next FSYNC says EIO [F11]
+  Time twins_until = kNever;              // no writable handle: twins go then
 };
 
 }  // namespace dspm::dsm

@@ -19,8 +19,8 @@ void Exchange::ask_write(dsm::WriteRequest write) {
   step_kernel(write);
 }
 
-void Exchange::ask_open(dsm::OpenRequest open, std::uint64_t handle) {
-  waiting_[open.unique] = Open{handle};
+void Exchange::ask_open(dsm::OpenRequest open) {
+  waiting_[open.unique] = Open{open.handle};
   step_kernel(open);
 }
 

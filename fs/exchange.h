@@ -39,7 +39,7 @@ class Exchange {
   void ask(Unique unique, dsm::KernelEvent event, Then then);
   // A WRITE or OPEN: what to say when the node agrees.
   void ask_write(dsm::WriteRequest write);
-  void ask_open(dsm::OpenRequest open, std::uint64_t handle);
+  void ask_open(dsm::OpenRequest open);
   NodeEffects& effects() { return effects_; }
   // The node's answer: to whoever asked, else straight to the kernel.
   void answered(const dsm::KernelAnswer& answer);

@@ -8,6 +8,10 @@ namespace dspm::fs {
 
 bool writable(std::uint64_t open_flags) { return (open_flags & O_ACCMODE) != O_RDONLY; }
 
+std::uint64_t handle_of(Unique unique, std::uint32_t open_flags) {
+  return unique.value << 32 | open_flags;
+}
+
 void RequestsData::read(const Request& request) {
   const auto* in = request.argument<fuse_read_in>();
   if (!in || in->size > kMaxTransfer || in->offset > kMaxObjectSize)
@@ -40,24 +44,29 @@ void RequestsData::write(const Request& request) {
 void RequestsData::open(const Request& request) {
   const auto* in = request.argument<fuse_open_in>();
   if (!in) return exchange_.fail(request.unique(), EINVAL);
-  exchange_.ask_open({request.unique(), request.ino(), writable(in->flags)}, in->flags);
+  exchange_.ask_open({request.unique(), request.ino(), writable(in->flags),
+                      handle_of(request.unique(), in->flags)});
 }
 
 void RequestsData::release(const Request& request) {
   const auto* in = request.argument<fuse_release_in>();
   if (!in) return exchange_.fail(request.unique(), EINVAL);
-  exchange_.step_kernel(dsm::ReleaseRequest{request.unique(), request.ino(), writable(in->fh)});
+  exchange_.step_kernel(
+      dsm::ReleaseRequest{request.unique(), request.ino(), writable(in->fh), in->fh});
 }
 
 void RequestsData::flush(const Request& request) {
   const auto* in = request.argument<fuse_flush_in>();
   if (!in) return exchange_.fail(request.unique(), EINVAL);
   if (!writable(in->fh)) return exchange_.fail(request.unique(), 0);  // [2-kernel rule 16]
-  exchange_.step_kernel(dsm::SyncRequest{request.unique(), request.ino()});
+  exchange_.step_kernel(dsm::SyncRequest{request.unique(), request.ino(), in->fh, true});
 }
 
 void RequestsData::fsync(const Request& request) {
-  exchange_.step_kernel(dsm::SyncRequest{request.unique(), request.ino()});  // [2-kernel rule 3]
+  const auto* in = request.argument<fuse_fsync_in>();
+  if (!in) return exchange_.fail(request.unique(), EINVAL);
+  exchange_.step_kernel(
+      dsm::SyncRequest{request.unique(), request.ino(), in->fh});  // [2-kernel rule 3]
 }
 
 }  // namespace dspm::fs

@@ -1,5 +1,5 @@
 // READ, WRITE, OPEN, RELEASE, FLUSH, FSYNC of files: each is one event of the node, and its answer.
-// A handle has no table: `fh` is the flags it was opened with. The loop's thread only.
+// A handle has no table: `fh` is what it was opened with (handle_of). The loop's thread only.
 #pragma once
 
 #include "fs/exchange.h"
@@ -21,7 +21,10 @@ class RequestsData {
   Exchange& exchange_;
 };
 
-// Whether a handle opened with these flags may change its object.
+// Whether a handle opened with these flags may change its object; of an `fh` too.
 bool writable(std::uint64_t open_flags);
+// The `fh` that answers this OPEN or CREATE: its flags and, above them, what makes it another than
+// every handle that is open beside it [F11].
+std::uint64_t handle_of(Unique unique, std::uint32_t open_flags);
 
 }  // namespace dspm::fs

@@ -85,32 +85,32 @@ void RequestsNames::answer_created(Unique unique, const names::Inode& inode,
                                    std::uint32_t open_flags) {
   // The open half counts from when it is taken up [F4]; the size is asked for last.
   objects_.acquire(inode.ino, true, inode.home());
-  exchange_.ask(unique, dsm::OpenRequest{unique, inode.ino, writable(open_flags)},
-                [this, unique, inode, open_flags](const auto& answer) {
+  const std::uint64_t handle = handle_of(unique, open_flags);
+  exchange_.ask(unique, dsm::OpenRequest{unique, inode.ino, writable(handle), handle},
+                [this, unique, inode, handle](const auto& answer) {
                   if (const Status status = status_of(answer); status != Status::ok) {
                     objects_.release(inode.ino, 1);
                     return exchange_.fail(unique, errno_of(status));
                   }
-                  finish_created(unique, inode, open_flags);
+                  finish_created(unique, inode, handle);
                 });
 }
 
-void RequestsNames::finish_created(Unique unique, const names::Inode& inode,
-                                   std::uint32_t open_flags) {
+void RequestsNames::finish_created(Unique unique, const names::Inode& inode, std::uint64_t handle) {
   attributes_.acquired_entry(
       unique, inode,
-      [this, unique, open_flags](const fuse_entry_out& entry) {
+      [this, unique, handle](const fuse_entry_out& entry) {
         struct {
           fuse_entry_out entry;
           fuse_open_out open;
         } out{entry, {}};
-        out.open.fh = open_flags;
+        out.open.fh = handle;
         out.open.open_flags = FOPEN_KEEP_CACHE;
         exchange_.answer(unique, out);
       },
       // No RELEASE comes for a CREATE that failed.
-      [this, unique, ino = inode.ino, open_flags] {
-        exchange_.ask(unique, dsm::ReleaseRequest{unique, ino, writable(open_flags)},
+      [this, unique, ino = inode.ino, handle] {
+        exchange_.ask(unique, dsm::ReleaseRequest{unique, ino, writable(handle), handle},
                       [](const dsm::KernelAnswer&) {});
       });
 }

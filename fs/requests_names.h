@@ -41,7 +41,7 @@ class RequestsNames {
   std::string name_of(const Request& request, std::size_t skip);
   void answer_entry(Unique unique, const names::Inode& inode);
   void answer_created(Unique unique, const names::Inode& inode, std::uint32_t open_flags);
-  void finish_created(Unique unique, const names::Inode& inode, std::uint32_t open_flags);
+  void finish_created(Unique unique, const names::Inode& inode, std::uint64_t handle);
   void make(const Request& request, std::uint32_t mode, std::size_t skip);
   void move(const Request& request, Ino to, std::uint32_t flags, std::size_t skip);
 

@@ -133,6 +133,7 @@ class SimKernel {
     Generation raised_under;
     int users = 0;  // calls under way
     unsigned readers = 0, writers = 0;
+    std::vector<std::uint64_t> handles[2];  // open to read, to write
     std::map<std::uint64_t, Page> pages;
   };
   struct WriteCall;
@@ -181,7 +182,7 @@ class SimKernel {
     Answered answered;
   };
   std::map<std::uint64_t, Pending> pending_;
-  std::uint64_t last_unique_ = 0;
+  std::uint64_t last_unique_ = 0, last_handle_ = 0;
   std::uint64_t attr_version_ = 0;
 };
 

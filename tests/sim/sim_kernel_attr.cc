@@ -241,7 +241,8 @@ void SimKernel::open(Ino ino, bool writable, Action done) {
     for (auto& [p, g] : i.pages) g.stored = false;
   (writable ? i.writers : i.readers)++;
   scheduler_.say("k", node_, " OPEN o", ino, writable ? " to write" : " to read");
-  send(dsm::OpenRequest{.ino = ino, .writable = writable},
+  i.handles[writable].push_back(++last_handle_);
+  send(dsm::OpenRequest{.ino = ino, .writable = writable, .handle = last_handle_},
        [this, done = std::move(done)](const KernelAnswer& a, Generation) {
          if (std::get<dsm::PlainAnswer>(a).status != Status::ok)
            return scheduler_.fail("OPEN was answered with an error");
@@ -253,12 +254,14 @@ void SimKernel::open(Ino ino, bool writable, Action done) {
 void SimKernel::close(Ino ino, bool writable, std::function<void(Status)> flushed,
                       Action released) {
   Inode& i = inode(ino);
-  const Action release = [this, &i, ino, writable, released = std::move(released)] {
+  const std::uint64_t handle = i.handles[writable].back();
+  i.handles[writable].pop_back();
+  const Action release = [this, &i, ino, writable, handle, released = std::move(released)] {
     scheduler_.say("k", node_, " RELEASE o", ino);
     (writable ? i.writers : i.readers)--;
     if (i.writers == 0)  // no mapping is left that a pin could write through
       for (auto& [p, g] : i.pages) g.stored = g.pinned = false;
-    send(dsm::ReleaseRequest{.ino = ino, .writable = writable},
+    send(dsm::ReleaseRequest{.ino = ino, .writable = writable, .handle = handle},
          [released](const KernelAnswer&, Generation) { released(); });
   };
   if (!writable) {
@@ -267,7 +270,8 @@ void SimKernel::close(Ino ino, bool writable, std::function<void(Status)> flushe
   }
   flush(i, 0, kToEnd, [=, this, &i] {
     scheduler_.say("k", node_, " FLUSH o", ino);
-    send(dsm::SyncRequest{.ino = ino}, [=, this, &i](const KernelAnswer& a, Generation) {
+    const dsm::SyncRequest sync{.ino = ino, .handle = handle, .flush = true};
+    send(sync, [=, this, &i](const KernelAnswer& a, Generation) {
       flushed(std::get<dsm::PlainAnswer>(a).status);
       flush(i, 0, kToEnd, release);
     });

@@ -172,7 +172,9 @@ void SimKernel::msync(Ino ino, std::uint64_t first, std::uint64_t end,
   lock(i, [=, this, &i] {
     flush(i, first, end, [=, this, &i] {
       scheduler_.say("k", node_, " FSYNC o", ino);
-      send(dsm::SyncRequest{.ino = ino}, [=, this, &i](const KernelAnswer& a, Generation) {
+      const auto& handles = i.handles[i.handles[1].empty() ? 0 : 1];
+      const dsm::SyncRequest sync{.ino = ino, .handle = handles.empty() ? 0 : handles.front()};
+      send(sync, [=, this, &i](const KernelAnswer& a, Generation) {
         scheduler_.say("k", node_, " FSYNC o", ino, " answered");
         unlock(i);
         done(std::get<dsm::PlainAnswer>(a).status);

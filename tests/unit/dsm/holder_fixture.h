@@ -53,7 +53,7 @@ class HolderTest : public ::testing::Test {
   void kernel(const KernelEvent& event) {
     step([&] { holder.kernel(event, now, out); });
   }
-  void open(std::uint64_t unique = 1) { kernel(OpenRequest{Unique(unique), kIno, true}); }
+  void open(std::uint64_t unique = 1) { kernel(OpenRequest{Unique(unique), kIno, true, unique}); }
   void read(std::uint64_t unique, std::uint64_t page, std::uint64_t count = 1) {
     kernel(ReadRequest{Unique(unique), kIno, page * kPageSize, std::uint32_t(count * kPageSize)});
   }
@@ -66,7 +66,9 @@ class HolderTest : public ::testing::Test {
   void mapped(std::uint64_t unique, std::uint64_t offset, const Bytes& bytes) {
     kernel(WriteRequest{Unique(unique), kIno, offset, bytes, true, false, {2000}});
   }
-  void sync(std::uint64_t unique) { kernel(SyncRequest{Unique(unique), kIno}); }
+  void sync(std::uint64_t unique, std::uint64_t handle = 1) {
+    kernel(SyncRequest{Unique(unique), kIno, handle});
+  }
   void getattr(std::uint64_t unique, bool setattr = false) {
     kernel(AttrRequest{Unique(unique), kIno, setattr});
   }

@@ -270,6 +270,29 @@ TEST_F(HolderPages, F11_WhatCannotBeJudgedPoisonsAndNothingOfTheTornSetCommits) 
   EXPECT_EQ(status(34), Status::ok) << "one handle was open: one error";
 }
 
+TEST_F(HolderPages, F11_EachHandleOpenThenHearsItOnceByAnFsync) {
+  open(1);
+  open(2);
+  open(3);
+  know(2 * kPageSize);
+  mapped(31, kPageSize, whole('x'));
+  for (const Job& j : all<Job>()) done(j.ticket);
+  open(4);
+  kernel(ReleaseRequest{Unique(40), kIno, true, 3});
+  kernel(SyncRequest{Unique(41), kIno, 1, true});  // FLUSH, perhaps of a forked child
+  EXPECT_EQ(status(41), Status::unknown);
+  sync(42, 1);
+  EXPECT_EQ(status(42), Status::unknown);
+  sync(43, 1);
+  EXPECT_EQ(status(43), Status::ok) << "once to each handle";
+  sync(44, 4);
+  EXPECT_EQ(status(44), Status::ok) << "opened since";
+  sync(45, 2);
+  EXPECT_EQ(status(45), Status::unknown) << "whoever else has been told";
+  sync(46, 2);
+  EXPECT_EQ(status(46), Status::ok);
+}
+
 TEST_F(HolderPages, F11_TheNextFsyncSaysEio) {
   open();
   know(2 * kPageSize);
