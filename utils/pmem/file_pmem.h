@@ -1,6 +1,6 @@
 // Persistent memory in two ordinary files (P2): the pool, sparse, written by pwrite and synced as a
-// whole at a checkpoint; the log, fallocated, written with O_DSYNC. Mapping the pool instead would
-// write whole folios for one byte and let every commit pay for all frames.
+// whole at a checkpoint; the log, fallocated and filled once, written with O_DSYNC. Mapping the
+// pool instead would write whole folios for one byte and let every commit pay for all frames.
 #pragma once
 
 #include <cstdint>

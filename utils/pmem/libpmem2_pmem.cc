@@ -87,7 +87,10 @@ class Libpmem2Pmem final : public Pmem {
         log_size_(file_.size() - pool_size),
         copy_(pmem2_get_memcpy_fn(mapping_.get())),
         flush_(pmem2_get_flush_fn(mapping_.get())),
-        drain_(pmem2_get_drain_fn(mapping_.get())) {}
+        drain_(pmem2_get_drain_fn(mapping_.get())) {
+    // The loop's appends should not fault. Where this kernel cannot, they do.
+    (void)::madvise(log_, log_size_, MADV_POPULATE_WRITE);
+  }
 
   PmemKind kind() const override { return PmemKind::byte_addressable; }
   std::uint64_t size(PmemRegion region) const override {

@@ -47,7 +47,7 @@ Result<std::unique_ptr<Pmem>> map(const PmemOptions& o, PoolFile file) {
 Outcome check_size(const PoolFile& file, std::uint64_t size) {
   if (file.size() == size) return Done{};
   return Error{Status::foreign, file.path() + " has " + std::to_string(file.size()) +
-                                    " bytes, its pool says " + std::to_string(size)};
+                                    " bytes, but its pool would need " + std::to_string(size)};
 }
 
 // Nothing is ever formatted over. A log with content and no pool is somebody's, for a crash while
@@ -86,6 +86,7 @@ Result<std::unique_ptr<Pmem>> create_pmem(const PmemOptions& o) {
   if (!log) return log.error();
   done = log->reset(o.log_size);
   if (done) done = log->secure(0, o.log_size);
+  if (done) done = log->fill();
   if (!done) return done.error();
   return std::unique_ptr<Pmem>(std::make_unique<FilePmem>(*std::move(pool), *std::move(log)));
 }
@@ -101,11 +102,12 @@ Result<std::unique_ptr<Pmem>> open_pmem(const PmemOptions& o) {
     if (!same) return same.error();
     return map(o, *std::move(pool));
   }
+  Outcome same = check_size(*pool, o.pool_size);
+  if (!same) return same.error();
   auto log = PoolFile::open(log_path(o), O_DSYNC);
   if (!log) return log.error();
-  for (const auto& same : {check_size(*pool, o.pool_size), check_size(*log, o.log_size)}) {
-    if (!same) return same.error();
-  }
+  same = check_size(*log, o.log_size);
+  if (!same) return same.error();
   return std::unique_ptr<Pmem>(std::make_unique<FilePmem>(*std::move(pool), *std::move(log)));
 }
 

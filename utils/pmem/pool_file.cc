@@ -111,6 +111,18 @@ Outcome PoolFile::secure(std::uint64_t offset, std::uint64_t length) const {
   return Done{};
 }
 
+Outcome PoolFile::fill() const {
+  const Bytes zeros(std::min<std::uint64_t>(size_, std::uint64_t{1} << 20));
+  for (std::uint64_t offset = 0; offset < size_;) {
+    const std::size_t length = std::min<std::uint64_t>(size_ - offset, zeros.size());
+    const ssize_t n = ::pwrite(fd_, zeros.data(), length, off_t(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return file_error("making of " + path_, errno);
+    offset += std::uint64_t(n);
+  }
+  return sync();
+}
+
 Outcome PoolFile::read(std::uint64_t offset, std::span<std::byte> out) const {
   while (!out.empty()) {
     const ssize_t n = ::pread(fd_, out.data(), out.size(), off_t(offset));

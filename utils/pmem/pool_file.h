@@ -40,6 +40,9 @@ class PoolFile {
   // Space of its own for these bytes, so that writing them (through a mapping too) cannot meet a
   // full file system [P10]. What is there stays. Errors: no_space, unsupported, io_error.
   Outcome secure(std::uint64_t offset, std::uint64_t length) const;
+  // Writes zeros everywhere, durable: a write of what is only secured makes the file system note
+  // that it has content now, which takes a transaction of its journal. Errors: no_space, io_error.
+  Outcome fill() const;
   // Errors: io_error (the end of the file is one).
   Outcome read(std::uint64_t offset, std::span<std::byte> out) const;
   // fdatasync.

@@ -152,7 +152,6 @@ TYPED_TEST_P(PmemConformance, ASecondOpenerIsRefusedUntilTheFirstIsGone) {
 }
 
 TYPED_TEST_P(PmemConformance, OutOfRangeIsTheCallersBug) {
-  GTEST_FLAG_SET(death_test_style, "threadsafe");
   Bytes bytes(16);
   EXPECT_DEATH(this->pmem().append(kPmemSize - 15, bytes), "offset");
   EXPECT_DEATH(this->pmem().write(~std::uint64_t{0} - 3, bytes), "offset");
