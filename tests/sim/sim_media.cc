@@ -45,21 +45,21 @@ void SimRegion::record(std::uint64_t offset) {
   const auto* start = now_.data() + offset;
   std::memcpy(noticed_.data() + offset, start, store_);
   pending_[offset / unit_].push_back(
-      {newest_, std::uint32_t(offset % unit_), Bytes(start, start + store_)});
+      {calls_, std::uint32_t(offset % unit_), Bytes(start, start + store_)});
 }
 
 void SimRegion::store(std::uint64_t offset, ByteSpan bytes) {
   DSPM_CHECK(offset <= size() && bytes.size() <= size() - offset, offset, bytes.size(), size());
   if (bytes.empty()) return;
   std::memcpy(now_.data() + offset, bytes.data(), bytes.size());
-  ++newest_;
+  ++calls_;
   const std::uint64_t end = offset + bytes.size();
   for (std::uint64_t at = offset / store_ * store_; at < end; at += store_) record(at);
 }
 
 void SimRegion::notice(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return;
-  ++newest_;
+  ++calls_;
   const std::uint64_t end = (offset + length + unit_ - 1) / unit_ * unit_;
   for (std::uint64_t at = offset / unit_ * unit_; at < end; at += store_) {
     if (std::memcmp(now_.data() + at, noticed_.data() + at, store_) != 0) record(at);
@@ -70,17 +70,14 @@ void SimRegion::apply(std::uint64_t unit, const Store& store) {
   std::memcpy(durable_.data() + unit * unit_ + store.at, store.bytes.data(), store.bytes.size());
 }
 
-void SimRegion::make_durable(std::uint64_t offset, std::uint64_t length, std::uint64_t newest) {
+void SimRegion::make_durable(std::uint64_t offset, std::uint64_t length) {
   if (length == 0) return;
-  const std::uint64_t end = (offset + length + unit_ - 1) / unit_;
-  for (auto it = pending_.lower_bound(offset / unit_); it != pending_.end() && it->first < end;) {
-    Stores& stores = it->second;
-    const auto later =
-        std::ranges::find_if(stores, [&](const Store& s) { return s.number > newest; });
-    for (auto s = stores.begin(); s != later; ++s) apply(it->first, *s);
-    stores.erase(stores.begin(), later);
-    it = stores.empty() ? pending_.erase(it) : std::next(it);
+  const auto first = pending_.lower_bound(offset / unit_);
+  const auto end = pending_.lower_bound((offset + length + unit_ - 1) / unit_);
+  for (auto it = first; it != end; ++it) {
+    for (const Store& store : it->second) apply(it->first, store);
   }
+  pending_.erase(first, end);
 }
 
 void SimRegion::make_durable() {
@@ -96,8 +93,8 @@ void SimRegion::lose_power(Keep keep, std::uint64_t seed) {
   for (auto& [unit, stores] : pending_) {
     if (in_order_) {
       for (auto from = stores.begin(); from != stores.end();) {
-        const auto to = std::ranges::find_if(
-            from, stores.end(), [&](const Store& s) { return s.number != from->number; });
+        const auto to = std::ranges::find_if(from, stores.end(),
+                                             [&](const Store& s) { return s.call != from->call; });
         std::shuffle(from, to, random);
         from = to;
       }

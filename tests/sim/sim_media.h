@@ -34,11 +34,9 @@ class SimRegion {
   // Records the stores through memory() within the units of this range; in what order they were
   // done is unknown.
   void notice(std::uint64_t offset, std::uint64_t length);
-  // Number of the newest store recorded.
-  std::uint64_t newest() const { return newest_; }
-  // The stores up to number `newest` in the units of this range cannot be lost any more.
-  void make_durable(std::uint64_t offset, std::uint64_t length, std::uint64_t newest);
-  // All of it, noticed or not.
+  // The stores recorded so far in the units of this range cannot be lost any more.
+  void make_durable(std::uint64_t offset, std::uint64_t length);
+  // All of it, recorded or not.
   void make_durable();
 
   void lose_power(Keep keep, std::uint64_t seed);
@@ -47,8 +45,8 @@ class SimRegion {
 
  private:
   struct Store {
-    std::uint64_t number;  // the same for all that one notice() found
-    std::uint32_t at;      // within the unit
+    std::uint64_t call;  // of store() or notice() that recorded it
+    std::uint32_t at;    // within the unit
     Bytes bytes;
   };
   using Stores = std::vector<Store>;
@@ -59,7 +57,7 @@ class SimRegion {
   bool in_order_;
   Bytes now_, noticed_, durable_;
   std::map<std::uint64_t, Stores> pending_;  // by unit, in order
-  std::uint64_t newest_ = 0;
+  std::uint64_t calls_ = 0;
 };
 
 class SimMedia {

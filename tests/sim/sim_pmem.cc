@@ -1,7 +1,6 @@
 #include "tests/sim/sim_pmem.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <random>
 #include <utility>
@@ -58,7 +57,7 @@ class SimMemoryPmem final : public Pmem {
   }
   std::uint64_t fence() override {
     process_.before("fence");
-    log().make_durable(0, log().size(), log().newest());
+    log().make_durable(0, log().size());
     return ++fences_;
   }
   std::uint64_t fences_done() const override { return fences_; }
@@ -67,11 +66,7 @@ class SimMemoryPmem final : public Pmem {
   void flush(std::uint64_t offset, std::uint64_t length) override {
     process_.check_secured(offset, length);
     process_.before("flush");
-    if (length == 0) return;
     pool().notice(offset, length);
-    for (std::uint64_t line = offset / kLine; line <= (offset + length - 1) / kLine; ++line) {
-      flushed_[line] = pool().newest();
-    }
   }
   void write(std::uint64_t offset, ByteSpan bytes) override {
     process_.check_secured(offset, bytes.size());
@@ -80,8 +75,7 @@ class SimMemoryPmem final : public Pmem {
   }
   std::uint64_t sync() override {
     process_.before("sync");
-    for (const auto& [line, newest] : flushed_) pool().make_durable(line * kLine, kLine, newest);
-    flushed_.clear();
+    pool().make_durable(0, pool().size());  // recorded is flushed
     return ++syncs_;
   }
   std::uint64_t syncs_done() const override { return syncs_; }
@@ -98,7 +92,6 @@ class SimMemoryPmem final : public Pmem {
     process_.before("settle");
     pool().make_durable();
     log().make_durable();
-    flushed_.clear();
     return Done{};
   }
   void on_progress(std::function<void()>) override {}
@@ -106,12 +99,10 @@ class SimMemoryPmem final : public Pmem {
   const Outcome& health() const override { return health_; }
 
  private:
-  static constexpr std::uint64_t kLine = 64;
   SimRegion& pool() { return process_.media.region(PmemRegion::pool); }
   SimRegion& log() { return process_.media.region(PmemRegion::log); }
 
   Process process_;
-  std::map<std::uint64_t, std::uint64_t> flushed_;  // line -> its newest store at its last flush
   std::uint64_t fences_ = 0, syncs_ = 0;
   const Outcome health_ = Done{};
 };
@@ -196,7 +187,6 @@ class SimFlusher {
     if (!asked) return;
     busy_ = true;
     if (which_ == PmemRegion::log) return later(&SimFlusher::finish);
-    newest_ = region().newest();
     later(&SimFlusher::synced);
   }
 
@@ -234,7 +224,7 @@ class SimFlusher {
     if (which_ == PmemRegion::log) {
       process_.before("written");
       for (const WritePiece& piece : in_flight_) {
-        region().make_durable(piece.offset, piece.bytes.size(), region().newest());
+        region().make_durable(piece.offset, piece.bytes.size());
       }
     }
     in_flight_.clear();
@@ -246,7 +236,7 @@ class SimFlusher {
   void synced() {
     process_.before("synced");
     if (fails()) return news_();
-    region().make_durable(0, region().size(), newest_);
+    region().make_durable(0, region().size());
     finish();
   }
   void finish() {
@@ -263,7 +253,6 @@ class SimFlusher {
   std::vector<WritePiece> in_flight_;
   std::uint64_t requested_ = 0, under_way_ = 0, done_ = 0;
   std::uint64_t written_ = 0;  // bytes of in_flight_
-  std::uint64_t newest_ = 0;   // store that the sync under way covers
   bool busy_ = false;          // a step is scheduled
   bool early_ = false;         // writes before anybody asks
   std::optional<Error> failure_;

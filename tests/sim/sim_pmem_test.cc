@@ -147,6 +147,10 @@ TEST(SimPmem, AnySubsetOfTheWordsOfAnUnfencedAppendSurvives) {
   node.start().append(64, repeat(24, 7));
   node.kill();
   EXPECT_EQ(outcomes(node.media, [](const SimMedia& m) { return log_of(m, 64, 24); }).size(), 8u);
+  node.start().append(64, repeat(8, 8));
+  node.kill();
+  const auto seen = outcomes(node.media, [](const SimMedia& m) { return log_of(m, 64, 8); });
+  EXPECT_EQ(seen, (std::set<Bytes>{repeat(8, 0), repeat(8, 7), repeat(8, 8)}));
 }
 
 TEST(SimPmem, OfALineOfThePoolABeginningOfItsFlushedStoresSurvives) {

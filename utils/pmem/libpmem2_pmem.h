@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 #include "utils/pmem/pmem.h"
@@ -15,8 +14,8 @@ namespace dspm {
 // Whether libpmem2 would map `file` (not empty) as byte-addressable.
 bool maps_as_memory(const PoolFile& file);
 
-// `forced`: by cache line even where libpmem2 knows only pages, as on tmpfs.
-// Errors: unsupported (not byte-addressable), io_error.
-Result<std::unique_ptr<Pmem>> map_pmem(PoolFile file, std::uint64_t pool_size, bool forced);
+// By cache line even where libpmem2 knows only pages, as on tmpfs: whether that is meant is for the
+// caller to know. Errors: io_error.
+Result<std::unique_ptr<Pmem>> map_pmem(PoolFile file, std::uint64_t pool_size);
 
 }  // namespace dspm

@@ -39,11 +39,6 @@ PmemKind kind_of(const PmemOptions& o, const PoolFile& file) {
   return on_tmpfs(file) || maps_as_memory(file) ? PmemKind::byte_addressable : PmemKind::file;
 }
 
-Result<std::unique_ptr<Pmem>> map(const PmemOptions& o, PoolFile file) {
-  const bool forced = on_tmpfs(file) || (o.kind && !maps_as_memory(file));
-  return map_pmem(std::move(file), o.pool_size, forced);
-}
-
 Outcome check_size(const PoolFile& file, std::uint64_t size) {
   if (file.size() == size) return Done{};
   return Error{Status::foreign, file.path() + " has " + std::to_string(file.size()) +
@@ -80,7 +75,7 @@ Result<std::unique_ptr<Pmem>> create_pmem(const PmemOptions& o) {
     done = pool->reset(o.pool_size + o.log_size);
     if (done) done = pool->secure(o.pool_size, o.log_size);
     if (!done) return done.error();
-    return map(o, *std::move(pool));
+    return map_pmem(*std::move(pool), o.pool_size);
   }
   auto log = PoolFile::open_or_make(log_path(o), O_DSYNC);
   if (!log) return log.error();
@@ -100,7 +95,7 @@ Result<std::unique_ptr<Pmem>> open_pmem(const PmemOptions& o) {
   if (kind_of(o, *pool) == PmemKind::byte_addressable) {
     const Outcome same = check_size(*pool, o.pool_size + o.log_size);
     if (!same) return same.error();
-    return map(o, *std::move(pool));
+    return map_pmem(*std::move(pool), o.pool_size);
   }
   Outcome same = check_size(*pool, o.pool_size);
   if (!same) return same.error();

@@ -1,5 +1,6 @@
 // Making and opening a pool's files: what is refused, what is made anew, which kind it is; and what
 // becomes of a file pool whose disk refuses a write.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <linux/magic.h>
 #include <signal.h>
@@ -10,6 +11,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <string>
 #include <thread>
@@ -168,6 +170,26 @@ TEST_P(PmemFileKind, ALogWithoutItsPoolIsNotFormattedOver) {
     const auto made = create_pmem(options);
     EXPECT_EQ(made.status(), Status::exists);
     EXPECT_NE(made.error().what.find("pool.log"), std::string::npos) << made.error().what;
+  }
+}
+
+// No power fails in a test: whether the kernel was asked to write through can only be looked up.
+TEST_P(PmemFileKind, TheLogIsOpenForWritingThroughThePoolIsNot_P2) {
+  auto made = create_pmem(options);
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(made) << made.error().what;
+    int seen = 0;
+    for (const auto& fd : std::filesystem::directory_iterator("/proc/self/fd")) {
+      std::error_code gone;
+      const std::string path = std::filesystem::read_symlink(fd.path(), gone);
+      if (gone || !path.starts_with(options.pool)) continue;
+      const int flags = ::fcntl(std::stoi(fd.path().filename()), F_GETFL);
+      EXPECT_EQ((flags & O_DSYNC) != 0, path == options.pool + ".log") << path;
+      ++seen;
+    }
+    EXPECT_EQ(seen, 2);
+    made->reset();
+    made = open_pmem(options);
   }
 }
 
