@@ -112,7 +112,7 @@ Result<std::unique_ptr<Device>> Device::mount(const MountOptions& options) {
   return device;
 }
 
-Device::Device(int fd, std::string mount_point, std::optional<std::uint32_t> read_ahead_kb)
+Device::Device(int fd, std::string mount_point, std::uint32_t read_ahead_kb)
     : fd_(fd), mount_point_(std::move(mount_point)), read_ahead_kb_(read_ahead_kb) {
   buffer_size_ = kRequestRoom;
   void* room = ::mmap(nullptr, buffer_size_, PROT_READ | PROT_WRITE,
@@ -280,7 +280,7 @@ void Device::bound_bdi() {
     out << value << std::flush;
     return bool(out);
   };
-  if (read_ahead_kb_) set("read_ahead_kb", *read_ahead_kb_);
+  set("read_ahead_kb", read_ahead_kb_);
   set("strict_limit", 1);  // Linux 6.2; before it the mount has it anyway
   if (!set("max_bytes", kMaxDirtyBytes)) set("max_ratio", 1);
 }

@@ -51,8 +51,8 @@ struct Request {
 
 struct MountOptions {
   std::string mount_point;  // a directory
-  // What a first load or a sequential read asks for at once, KiB; none: the kernel's default.
-  std::optional<std::uint32_t> read_ahead_kb;
+  // What a first load or a sequential read asks for at once [2-kernel rule 9].
+  std::uint32_t read_ahead_kb = 0;
 };
 
 class Device {
@@ -106,7 +106,7 @@ class Device {
   void abort();
 
  private:
-  Device(int fd, std::string mount_point, std::optional<std::uint32_t> read_ahead_kb);
+  Device(int fd, std::string mount_point, std::uint32_t read_ahead_kb);
   Outcome self_test();
   bool answer_probe(const Request& request);
   Outcome test_raise();
@@ -118,7 +118,7 @@ class Device {
   int fd_ = -1;
   int root_ = -1;  // the mount's root, for open_by_handle_at
   std::string mount_point_;
-  std::optional<std::uint32_t> read_ahead_kb_;
+  std::uint32_t read_ahead_kb_;
   std::uint32_t device_ = 0;  // minor of the mount's device: the connection's id
   std::atomic<bool> mounted_ = true;
   std::byte* buffer_ = nullptr;

@@ -199,12 +199,14 @@ void RequestsNames::move(const Request& request, Ino to, std::uint32_t flags, st
   if (from_name.empty()) return;
   const std::string to_name = name_of(request, skip + from_name.size() + 1);
   if (to_name.empty()) return;
-  if ((flags & ~std::uint32_t{RENAME_NOREPLACE}) != 0)
-    return exchange_.fail(request.unique(), EINVAL);
-  tree_.rename(request.ino(), from_name, to, to_name, (flags & RENAME_NOREPLACE) != 0,
-               exchange_.wall(), [this, unique = request.unique()](Outcome done) {
-                 exchange_.fail(unique, errno_of(done.status()));
-               });
+  const auto done = [this, unique = request.unique()](const Outcome& outcome) {
+    exchange_.fail(unique, errno_of(outcome.status()));
+  };
+  if (flags == RENAME_EXCHANGE)
+    return tree_.exchange(request.ino(), from_name, to, to_name, exchange_.wall(), done);
+  if (flags != 0 && flags != RENAME_NOREPLACE) return exchange_.fail(request.unique(), EINVAL);
+  tree_.rename(request.ino(), from_name, to, to_name, flags == RENAME_NOREPLACE, exchange_.wall(),
+               done);
 }
 
 // ---- directories: a listing ends at the revision that its OPENDIR, or the last READDIR from 0,

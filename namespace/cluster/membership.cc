@@ -136,6 +136,10 @@ Result<StoreEntry> check_cluster(ClusterStore& store, const std::string& id) {
   return **entry;
 }
 
+// Revisions that each life leaves for those who watch: some twenty lives. Who is further behind
+// lists again.
+constexpr StoreRev kKept = 64;
+
 constexpr int kTries = 50;  // of a guarded transaction against others that start at the same time
 
 }  // namespace
@@ -219,6 +223,8 @@ Result<Joined> join(ClusterStore& store, const std::string& cluster_id, NodeId n
   Result<GroupRecord> group = take_over(store, own_group(node), node, joined.incarnation);
   if (!group) return group.error();
   joined.group = *group;
+  // Each life adds a few revisions and takes some away, so that the store does not grow for ever.
+  if (joined.session->rev() > kKept) (void)store.compact(joined.session->rev() - kKept);
   return joined;
 }
 

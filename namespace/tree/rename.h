@@ -1,4 +1,4 @@
-// rename(2) as a transaction, and the pieces it shares with unlink (10-names.md).
+// rename(2) and its flags as a transaction, and the pieces it shares with unlink (10-names.md).
 #pragma once
 
 #include <memory>
@@ -15,16 +15,16 @@ struct RenameRequest {
   std::string from;
   Ino to_dir;
   std::string to;
-  bool no_replace = false;
+  enum class How : unsigned char { replace, no_replace, exchange } how = How::replace;
   WallTime stamp;
   Time deadline = kNever;  // no new attempt after it
-  // Of a directory that changes its parent: what was checked for cycles, and the revision of
-  // `cfg/rename` before the check.
-  Ino checked;
+  // Directories that change their parent: which were checked for cycles, of the old name and (if
+  // exchanged) of the new one, and the revision of `cfg/rename` before the check.
+  Ino checked, checked_other;
   Rev checked_at = 0;
 };
 
-// Checks for cycles where a directory changes its parent, then one transaction.
+// Checks for cycles where directories change their parent, then one transaction.
 void start_rename(const std::shared_ptr<TreeContext>& context, RenameRequest request,
                   Tree::OutcomeDone done);
 

@@ -252,21 +252,26 @@ void Tree::rmdir(Ino dir, const std::string& name, WallTime stamp, OutcomeDone d
   remove(shared_->context(), dir, name, true, stamp, std::move(done));
 }
 
-void Tree::rename(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
-                  bool no_replace, WallTime stamp, OutcomeDone done) {
-  for (const std::string& name : {from, to}) {
+static void start_checked(const std::shared_ptr<TreeContext>& context, RenameRequest request,
+                          Tree::OutcomeDone done) {
+  for (const std::string& name : {request.from, request.to}) {
     if (Error bad = check_name(name); bad.status != Status::ok) {
-      return fail(shared_->context(), bad, std::move(done));
+      return fail(context, bad, std::move(done));
     }
   }
-  RenameRequest request;
-  request.from_dir = from_dir;
-  request.from = from;
-  request.to_dir = to_dir;
-  request.to = to;
-  request.no_replace = no_replace;
-  request.stamp = stamp;
-  start_rename(shared_->context(), std::move(request), std::move(done));
+  start_rename(context, std::move(request), std::move(done));
+}
+
+void Tree::rename(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
+                  bool no_replace, WallTime stamp, OutcomeDone done) {
+  const auto how = no_replace ? RenameRequest::How::no_replace : RenameRequest::How::replace;
+  start_checked(shared_->context(), {from_dir, from, to_dir, to, how, stamp}, std::move(done));
+}
+
+void Tree::exchange(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
+                    WallTime stamp, OutcomeDone done) {
+  start_checked(shared_->context(),
+                {from_dir, from, to_dir, to, RenameRequest::How::exchange, stamp}, std::move(done));
 }
 
 // ---- attributes, directories

@@ -69,6 +69,10 @@ class Tree {
   // rename(2), over what is there unless `no_replace`. Errors: invalid (into itself), exists, ….
   void rename(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
               bool no_replace, WallTime stamp, OutcomeDone done);
+  // renameat2(RENAME_EXCHANGE): each name gets the other's object. Errors: no_entry, invalid (one
+  // lies within the other), ….
+  void exchange(Ino from_dir, const std::string& from, Ino to_dir, const std::string& to,
+                WallTime stamp, OutcomeDone done);
   // One transaction; what it made. Errors: gone.
   void change(Ino ino, const Changes& changes, InodeDone done);
   // Entries with cursor > after and <= upto, ascending, at most `limit`. Of a directory that is

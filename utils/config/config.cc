@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <optional>
 #include <sstream>
 
 #include "utils/config/settings.h"
@@ -87,9 +88,7 @@ constexpr std::array kKeys{
     Key{"net", "spin_us", false, "a number from 0 (never poll) to 1000000",
         [](Config& c, const Setting& v) { return take_into(v, 0, 1'000'000, c.spin_us); }},
     Key{"fs", "read_ahead_kb", false, "a number from 0 (none) to 1048576",
-        [](Config& c, const Setting& v) {
-          return take_into(v, 0, 1'048'576, c.read_ahead_kb.emplace());
-        }},
+        [](Config& c, const Setting& v) { return take_into(v, 0, 1'048'576, c.read_ahead_kb); }},
 };
 static_assert(kKeys.size() <= 25);
 
@@ -206,7 +205,7 @@ std::string to_toml(const Config& config) {
   out << "\nstatus_socket = " << quoted(config.status_socket)
       << "\n\n[net]\nlisten_host = " << quoted(config.listen_host)
       << "\nlisten_port = " << config.listen_port << "\nspin_us = " << config.spin_us << "\n";
-  if (config.read_ahead_kb) out << "\n[fs]\nread_ahead_kb = " << *config.read_ahead_kb << "\n";
+  out << "\n[fs]\nread_ahead_kb = " << config.read_ahead_kb << "\n";
   return out.str();
 }
 

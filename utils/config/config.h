@@ -14,13 +14,12 @@
 //   listen_port = 7001
 //   spin_us = 50          # optional; µs that the loop polls for an owed answer; 0 = never
 //   [fs]
-//   read_ahead_kb = 128   # optional; default: the kernel's
+//   read_ahead_kb = 256   # optional; KiB that a first load or a sequential read asks for at once
 //
 // The other nodes are not listed: they are found in the store's member records.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -40,7 +39,10 @@ struct Config {
   std::string listen_host;
   std::uint16_t listen_port = 0;  // never 0 once loaded
   std::uint32_t spin_us = 50;
-  std::optional<std::uint32_t> read_ahead_kb;
+  // [2-kernel rule 9] Twice the kernel's own. Measured on loopback from 128 to 1024: a sequential
+  // read 450 to 530 MB/s, a first store to a random page 0.25 to 0.41 ms; and what is read unasked
+  // must be dropped when somebody else commits.
+  std::uint32_t read_ahead_kb = 256;
 
   bool operator==(const Config&) const = default;
 };

@@ -1,4 +1,4 @@
-// Needs root and /dev/fuse; skipped elsewhere.
+// Needs root and /dev/fuse, and fails without: what is skipped would be missed by nobody.
 #include "fs/device.h"
 
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <thread>
 
 namespace dspm::fs {
@@ -18,8 +19,8 @@ namespace {
 class DeviceTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (::geteuid() != 0 || ::access("/dev/fuse", R_OK | W_OK) != 0)
-      GTEST_SKIP() << "needs root and /dev/fuse";
+    ASSERT_EQ(::geteuid(), 0u) << "needs root";
+    ASSERT_EQ(::access("/dev/fuse", R_OK | W_OK), 0) << "needs /dev/fuse";
     char name[] = "/tmp/dspm-device-XXXXXX";
     ASSERT_NE(::mkdtemp(name), nullptr);
     dir_ = name;
@@ -39,6 +40,28 @@ TEST_F(DeviceTest, MountsTestsTheKernelAndUnmounts) {
     EXPECT_NE(second.error().what.find("busy"), std::string::npos);
   }
   EXPECT_TRUE(Device::mount({dir_, {}})) << "free again";
+}
+
+// [2-kernel rule 9]
+TEST_F(DeviceTest, BoundsAndRaisesWhatTheKernelDoesByItself) {
+  const auto device = Device::mount({dir_, 192});
+  ASSERT_TRUE(device) << device.error().what;
+  struct statx sx {};
+  ASSERT_EQ(::statx(AT_FDCWD, dir_.c_str(), AT_STATX_DONT_SYNC, STATX_INO, &sx), 0);
+  const std::string bdi = "/sys/class/bdi/" + std::to_string(sx.stx_dev_major) + ":" +
+                          std::to_string(sx.stx_dev_minor) + "/";
+  const auto value = [&](const char* key) {
+    std::uint64_t number = 0;
+    std::ifstream(bdi + key) >> number;
+    return number;
+  };
+  EXPECT_EQ(value("read_ahead_kb"), 192u);
+  if (std::filesystem::exists(bdi + "max_bytes")) {  // Linux 6.2
+    EXPECT_EQ(value("strict_limit"), 1u);
+    EXPECT_LE(value("max_bytes"), std::uint64_t{64} << 20);
+  } else {
+    EXPECT_EQ(value("max_ratio"), 1u);
+  }
 }
 
 TEST_F(DeviceTest, SaysWhatIsWrongWithAMountPoint) {

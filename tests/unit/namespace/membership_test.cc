@@ -212,6 +212,31 @@ TEST_F(Membership, ViewsFollowTheStoreAlsoOverAGap) {
   EXPECT_TRUE(seen->nodes.empty());
 }
 
+// Lives come and go for years: what they leave in the store for watchers is bounded.
+TEST(Join, ManyLivesLeaveABoundedHistory) {
+  TempDir dir;
+  auto store = *open_sqlite_cluster_store(dir.file("db"));
+  ASSERT_TRUE(init_cluster(*store, kDemo, {member(1, 7001)}));
+  const auto told_from_the_start = [&] {  // whether a watch from nothing gets all events
+    std::mutex mutex;
+    std::optional<bool> reset;
+    const auto watch = *store->watch("", 0, [&](const StoreBatch& batch) {
+      std::lock_guard lock(mutex);
+      reset = batch.reset;
+    });
+    for (int i = 0; i < 5000; ++i) {
+      std::this_thread::sleep_for(2ms);
+      std::lock_guard lock(mutex);
+      if (reset) return !*reset;
+    }
+    return false;
+  };
+  EXPECT_TRUE(told_from_the_start());
+  for (int life = 0; life < 30; ++life) ASSERT_TRUE(join(*store, "demo", NodeId(1)));
+  EXPECT_FALSE(told_from_the_start());
+  EXPECT_EQ(read_view(*store)->members.size(), 1u);
+}
+
 TEST(Fold, DropsWhatItHasAndKeepsWhatDoesNotDecode) {
   ClusterView view;
   const auto put = [](StoreRev rev, std::string key, std::string value) {

@@ -78,6 +78,12 @@ class TreeFixture : public ::testing::Test {
            })
         .status();
   }
+  Status exchange(int node, Ino from, const std::string& name, Ino to, const std::string& other,
+                  std::int64_t stamp = 30) {
+    return await<Outcome>(
+               [&](auto d) { trees[node]->exchange(from, name, to, other, at(stamp), d); })
+        .status();
+  }
   Result<Inode> change(int node, Ino ino, const Changes& changes) {
     return await<Result<Inode>>([&](auto d) { trees[node]->change(ino, changes, d); });
   }

@@ -53,6 +53,49 @@ TYPED_TEST_P(TreeMoves, RenameOfDirectoriesKeepsTheTreeATree) {
   EXPECT_EQ(this->get(0, b)->parent, kRootIno);
 }
 
+TYPED_TEST_P(TreeMoves, ExchangeGivesEachNameTheOthersObject) {
+  const Ino dir = this->mkdir(0, kRootIno, "d"), sub = this->mkdir(0, kRootIno, "sub");
+  const Ino a = this->make(0, kRootIno, "a")->ino, b = this->make(0, dir, "b")->ino;
+  (void)this->make(0, sub, "inside");
+  EXPECT_EQ(this->exchange(1, kRootIno, "a", dir, "none"), Status::no_entry);
+  EXPECT_EQ(this->exchange(1, kRootIno, "none", dir, "b"), Status::no_entry);
+  ASSERT_EQ(this->exchange(1, kRootIno, "a", dir, "b"), Status::ok);
+  EXPECT_EQ(this->lookup(0, kRootIno, "a")->ino, b);
+  EXPECT_EQ(this->lookup(0, dir, "b")->ino, a);
+  EXPECT_EQ(this->get(0, a)->ctime, this->at(30));
+  EXPECT_EQ(this->get(0, b)->nlink, 1u);
+  EXPECT_FALSE(this->orphan(0, a) || this->orphan(0, b));
+  EXPECT_EQ(this->exchange(1, kRootIno, "a", kRootIno, "a"), Status::ok) << "nothing to do";
+  // A directory that is not empty, and a file, across parents: links and counts follow.
+  ASSERT_EQ(this->exchange(0, kRootIno, "sub", dir, "b"), Status::ok);
+  EXPECT_EQ(this->lookup(1, kRootIno, "sub")->ino, a);
+  EXPECT_EQ(this->lookup(1, dir, "b")->ino, sub);
+  EXPECT_EQ(this->get(1, sub)->parent, dir);
+  EXPECT_EQ(this->get(1, sub)->entries, 1u);
+  EXPECT_EQ(this->get(1, dir)->nlink, 3u);
+  EXPECT_EQ(this->get(1, dir)->entries, 1u);
+  EXPECT_EQ(this->get(1, kRootIno)->nlink, 3u);
+  EXPECT_EQ(this->get(1, kRootIno)->entries, 3u);
+  ASSERT_EQ(this->exchange(1, kRootIno, "a", kRootIno, "d"), Status::ok) << "in one directory";
+  EXPECT_EQ(this->lookup(0, kRootIno, "a")->ino, dir);
+  EXPECT_EQ(this->get(0, kRootIno)->nlink, 3u);
+}
+
+TYPED_TEST_P(TreeMoves, ExchangeKeepsTheTreeATree) {
+  const Ino a = this->mkdir(0, kRootIno, "a"), b = this->mkdir(0, a, "b"),
+            c = this->mkdir(0, kRootIno, "c"), d = this->mkdir(0, c, "d");
+  EXPECT_EQ(this->exchange(0, kRootIno, "a", a, "b"), Status::invalid) << "into its child";
+  EXPECT_EQ(this->exchange(0, a, "b", kRootIno, "a"), Status::invalid) << "over its parent";
+  EXPECT_EQ(this->get(0, b)->parent, a);
+  ASSERT_EQ(this->exchange(1, a, "b", c, "d"), Status::ok);
+  EXPECT_EQ(this->get(0, b)->parent, c);
+  EXPECT_EQ(this->get(0, d)->parent, a);
+  EXPECT_EQ(this->get(0, a)->nlink, 3u);
+  EXPECT_EQ(this->exchange(1, kRootIno, "c", c, "d"), Status::invalid);
+  ASSERT_EQ(this->rename(1, kRootIno, "a", b, "in"), Status::ok);
+  EXPECT_EQ(this->exchange(1, kRootIno, "c", a, "b"), Status::invalid) << "now below it";
+}
+
 // Two renames that each are right and together would cut a cycle loose: one must see the other.
 TYPED_TEST_P(TreeMoves, CrossingRenamesOfDirectoriesNeverMakeACycle) {
   for (int round = 0; round < 20; ++round) {
@@ -142,6 +185,7 @@ TYPED_TEST_P(TreeMoves, ANameUnderReplacementIsAlwaysThere) {
 
 REGISTER_TYPED_TEST_SUITE_P(TreeMoves, RenameOfFilesAlsoOverOthers,
                             RenameOfDirectoriesKeepsTheTreeATree,
+                            ExchangeGivesEachNameTheOthersObject, ExchangeKeepsTheTreeATree,
                             CrossingRenamesOfDirectoriesNeverMakeACycle,
                             ListingsGoInTheOrderOfCreationAndEndWhereTheyBegan,
                             ANameThatIsReplacedIsListedOnce, ANameUnderReplacementIsAlwaysThere);

@@ -63,7 +63,7 @@ TEST(Config, DefaultsOfOptionalKeys) {
   none.log.clear();
   const Config c = parse_config(to_toml(none), "x.toml").value();
   EXPECT_EQ(c.log, "");
-  EXPECT_EQ(c.read_ahead_kb, std::nullopt);
+  EXPECT_EQ(parse_config(with("read_ahead_kb = 256\n", ""), "x.toml").value().read_ahead_kb, 256u);
   EXPECT_EQ(parse_config(with("spin_us = 50\n", ""), "x.toml").value().spin_us, 50u);
 }
 
