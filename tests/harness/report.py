@@ -1,6 +1,7 @@
 """Counts checks, keeps a log of every command, prints the tail of what failed."""
 import os
 import re
+import resource
 import signal
 import subprocess
 import time
@@ -34,11 +35,17 @@ class Report:
         self.failures = []
         self.current = ""
         self.began = time.monotonic()
+        self.times = []  # (step, seconds since the start, processor seconds of its children)
         os.makedirs(LOGS, exist_ok=True)
 
     def step(self, name):
         self.current = name
+        self._mark(name)
         print(f"== {name} ({time.monotonic() - self.began:.0f} s)", flush=True)
+
+    def _mark(self, name):
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.times.append((name, time.monotonic() - self.began, used.ru_utime + used.ru_stime))
 
     def check(self, good, what, result=None, limit=0):
         """One check; of a failed one with a result the log's tail is shown."""
@@ -102,6 +109,9 @@ class Report:
         return -9  # in uninterruptible sleep; not waited for
 
     def end(self):
+        self._mark("end")
+        for (name, since, used), (_, until, used_then) in zip(self.times, self.times[1:]):
+            self.note(f"{name:12} {until - since:6.0f} s  {used_then - used:6.0f} processor s")
         print(f"== end ({time.monotonic() - self.began:.0f} s, {self.kind})")
         for failure in self.failures:
             print(f"FAILED {failure}")

@@ -3,6 +3,7 @@ import collections
 import glob
 import os
 import re
+import shutil
 import subprocess
 import time
 
@@ -16,26 +17,46 @@ SANITIZER_ENV = {
     "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1",
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
+# Seconds: how long fresh seeds are tried, and each harness of tests/fuzz runs.
+FRESH = {"full": 180, "long": 7200}
+FUZZ = {"full": 5, "long": 600}
 
 
 def bin_dir(preset):
     return os.path.join(ROOT, "build", preset, "bin")
 
 
-def build(report, preset, targets=(), limit=2400):
-    """Configures and builds; one check. With -k 0, so that one bad file hides no other."""
-    result = report.run(f"configure-{preset}", ["cmake", "--preset", preset], 300)
-    if result.ok:
-        command = ["cmake", "--build", os.path.join("build", preset), "-j", JOBS]
-        if targets:
-            command += ["--target", *targets]
-        result = report.run(f"build-{preset}", command + ["--", "-k", "0"], limit)
+def configure_and_build(report, preset, targets, limit, settings=()):
+    result = report.run(f"configure-{preset}", ["cmake", "--preset", preset, *settings], 300)
+    if not result.ok:
+        return result
+    command = ["cmake", "--build", os.path.join("build", preset), "-j", JOBS]
+    if targets:
+        command += ["--target", *targets]
+    return report.run(f"build-{preset}", command + ["--", "-k", "0"], limit)
+
+
+def build(report, preset, targets=(), limit=2400, unity=False):
+    """Configures and builds; one check. With -k 0, so that one bad file hides no other.
+
+    A unity build where two files of a target use one name fails for no fault of theirs: it is
+    built again file by file, which only costs time.
+    """
+    result = configure_and_build(report, preset, targets, limit)
+    if unity and not result.ok:
+        report.note(f"{preset}: not as unity build ({first_error(result.output)}); file by file")
+        result = configure_and_build(report, preset, targets, limit, ["-DCMAKE_UNITY_BUILD=OFF"])
     warnings = len(re.findall(r"warning:", result.output))
     report.note(f"{preset}: built in {result.seconds:.0f} s, {warnings} warnings")
     errors = re.findall(r"^.*(?:error:|undefined reference|undefined symbol).*$", result.output, re.M)
     for line in errors[:15] if not result.ok else ():
         print(f"    {line[:300]}")
     return report.check(result.ok, f"build {preset}", result, limit)
+
+
+def first_error(text):
+    found = re.search(r"^.*error: .*$", text, re.M)
+    return found.group(0)[:160] if found else "no error line"
 
 
 def fixed_addresses():
@@ -162,13 +183,15 @@ def step_sim(report, options):
     if not report.check(result.ok, f"sim-run --seeds 1-{fixed}", result, 1200):
         return
     report.note(f"seeds 1-{fixed}: {last_line(result.output)}")
-    if options.kind != "long":
-        return
-    # Fresh seeds for a bounded time, in slices of about ten seconds.
-    budget, at_least = 7200, 5000
-    rate = fixed / max(result.seconds, 0.1)
+    if options.kind in FRESH:
+        fresh_seeds(report, options, fixed / max(result.seconds, 0.1))
+
+
+def fresh_seeds(report, options, rate):
+    """Seeds nobody has run, for a bounded time, in slices of about ten seconds; rate: seeds/s."""
+    at_least = 5000 if options.kind == "long" else 1
     first, done, began = options.fresh_seed, 0, time.monotonic()
-    while time.monotonic() - began < budget or done < at_least:
+    while time.monotonic() - began < FRESH[options.kind] or done < at_least:
         count = max(1, min(int(rate * 10), 20000))
         seeds = f"{first}-{first + count - 1}"
         result = sim_run(report, "sim-fresh", ["--seeds", seeds], 600)
@@ -197,7 +220,10 @@ def e2e_tests():
 
 def step_e2e(report, options):
     limit = {"quick": 120, "full": 420, "long": 1800}[options.kind]
-    env = {"DSPM_BIN": bin_dir("release"), "DSPM_TEST_MODE": options.kind}
+    e2e(report, "e2e", limit, {"DSPM_BIN": bin_dir("release"), "DSPM_TEST_MODE": options.kind})
+
+
+def e2e(report, step, limit, env, prefix=()):
     tests = e2e_tests()
     if not tests:
         report.check(False, "no executable tests/e2e/test_*")
@@ -205,8 +231,8 @@ def step_e2e(report, options):
         report.check(False, "/dev/fuse is missing: modprobe fuse, or give the container the device")
     for test in tests:
         name = os.path.basename(test)
-        result = report.run(f"e2e-{name}", [test], limit, env)
-        report.check(result.ok, f"e2e {name}", result, limit)
+        result = report.run(f"{step}-{name}", [*prefix, test], limit, env)
+        report.check(result.ok, f"{step} {name}", result, limit)
         report.note(f"{name}: {result.seconds:.0f} s {'ok' if result.ok else 'FAILED'}")
 
 
@@ -219,26 +245,46 @@ def step_quickstart(report, _options):
 
 
 def step_clang(report, _options):
-    build(report, "clang")
+    """All that is shipped with -Werror=thread-safety, and the harnesses for the step fuzz."""
+    build(report, "clang", unity=True)
 
 
 def step_asan(report, options):
-    if not build(report, "asan", ["sanitizer_tests"]):
+    if not build(report, "asan", ["sanitizer_tests"], unity=True):
         return
     prefix = fixed_addresses()
     for unit in UNITS:
         gtest(report, f"asan-unit-{unit}",
-              os.path.join(ROOT, "build/asan/tests", f"dspm_unit_{unit}"), 400, prefix,
+              os.path.join(ROOT, "build/asan/tests", f"dspm_unit_{unit}"), 600, prefix,
               SANITIZER_ENV)
     gtest(report, "asan-sim-test", os.path.join(ROOT, "build/asan/tests/dspm_sim_test"), 900,
           prefix, SANITIZER_ENV)
-    seeds = f"1-{200 if options.kind == 'long' else 10}"
+    seeds = f"1-{200 if options.kind == 'long' else 40}"
     result = sim_run(report, "asan-sim", ["--seeds", seeds], 900, "asan", prefix, SANITIZER_ENV)
     report.check(result.ok, f"asan sim-run --seeds {seeds}", result, 900)
 
 
+def step_asan_e2e(report, _options):
+    """The short end-to-end tests with daemons and programs of build/asan (made by step asan).
+
+    Nobody sees a daemon's exit code: what its sanitizers say goes to files, and one file fails.
+    """
+    found = os.path.join(ROOT, "build/asan/found")
+    shutil.rmtree(found, ignore_errors=True)
+    os.makedirs(found)
+    env = {key: f"{value}:log_path={found}/{key[:4]}" for key, value in SANITIZER_ENV.items()}
+    env.update(DSPM_BIN=bin_dir("asan"), DSPM_TEST_MODE="quick")
+    e2e(report, "asan-e2e", 150, env, fixed_addresses())
+    reports = sorted(glob.glob(found + "/*"))
+    for path in reports[:3]:
+        with open(path, encoding="utf-8", errors="replace") as text:
+            for line in text.read().splitlines()[:30]:
+                print(f"    {line[:200]}")
+    report.check(not reports, f"asan e2e: {len(reports)} reports in build/asan/found")
+
+
 def step_tsan(report, _options):
-    if not build(report, "tsan", ["threaded_tests"]):
+    if not build(report, "tsan", ["threaded_tests"], unity=True):
         return
     for unit in ("utils", "namespace", "fs"):  # the folders that have threads
         gtest(report, f"tsan-unit-{unit}",
@@ -251,18 +297,18 @@ def step_fuzz(report, options):
     if not harnesses:
         report.check(False, "no harness in tests/fuzz")
         return
-    if not build(report, "fuzz", ["fuzz_programs"]):
+    if not build(report, "clang", ["fuzz_programs"], unity=True):  # nothing to do after the step clang
         return
-    seconds = 600 if options.kind == "long" else 10
+    seconds = FUZZ.get(options.kind, 5)
     for harness in harnesses:
         name = os.path.basename(harness)[:-len(".cc")]
         kept = os.path.join(ROOT, "tests/fuzz/corpus", name[:-len("_fuzz")])
-        grown = os.path.join(ROOT, "build/fuzz/corpus", name)
-        found = os.path.join(ROOT, "build/fuzz/found", name) + os.sep
+        grown = os.path.join(ROOT, "build/clang/corpus", name)
+        found = os.path.join(ROOT, "build/clang/found", name) + os.sep
         for folder in (grown, found):
             os.makedirs(folder, exist_ok=True)
         report.check(os.path.isdir(kept) and bool(os.listdir(kept)), f"fuzz {name}: kept corpus")
-        command = [*fixed_addresses(), os.path.join(bin_dir("fuzz"), name),
+        command = [*fixed_addresses(), os.path.join(bin_dir("clang"), name),
                    f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                    "-print_final_stats=1", f"-artifact_prefix={found}", grown]
         command += [kept] if os.path.isdir(kept) else []
@@ -271,7 +317,10 @@ def step_fuzz(report, options):
 
 
 def step_clang_tidy(report, _options):
-    if not build(report, "clang"):
+    # Its compile_commands.json with every source by itself, not as unity build.
+    result = report.run("configure-clang", ["cmake", "--preset", "clang",
+                                            "-DCMAKE_UNITY_BUILD=OFF"], 300)
+    if not report.check(result.ok, "configure clang", result, 300):
         return
     sources = sorted(path for top in ("fs", "dsm", "commit", "namespace", "utils")
                      for path in glob.glob(os.path.join(ROOT, top, "**", "*.cc"), recursive=True))
@@ -291,10 +340,11 @@ STEPS = [
     ("sim", "quick full long", step_sim),
     ("e2e", "quick full long", step_e2e),
     ("quickstart", "full long", step_quickstart),
-    ("clang", "long", step_clang),
-    ("asan", "long", step_asan),
-    ("tsan", "long", step_tsan),
-    ("fuzz", "long", step_fuzz),
+    ("clang", "full long", step_clang),
+    ("fuzz", "full long", step_fuzz),
+    ("tsan", "full long", step_tsan),
+    ("asan", "full long", step_asan),
+    ("asan-e2e", "full long", step_asan_e2e),
     ("planted", "long", step_planted),
     ("mutants", "long", step_model_mutants),
     ("clang-tidy", "long", step_clang_tidy),

@@ -7,7 +7,7 @@
 namespace dspm::sim {
 
 namespace {
-constexpr std::size_t kNone = ~std::size_t{0};
+constexpr std::size_t kNotFound = ~std::size_t{0};
 }
 
 Oracle::Sync Oracle::sync_begins(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) const {
@@ -28,13 +28,13 @@ void Oracle::sync_returned(const Sync& sync) {
   for (const auto& [offset, value] : sync.own) {
     Place& p = o.places.at(offset);
     const Value& v = p.values[value];
-    std::size_t best = kNone;
-    for (std::size_t i = 0; i < p.published.size() && best == kNone; i++) {
+    std::size_t best = kNotFound;
+    for (std::size_t i = 0; i < p.published.size() && best == kNotFound; i++) {
       const std::uint8_t other = p.published[i].value;
       if (other != 0 && p.values[other].node == sync.node && p.values[other].order >= v.order)
         best = i;
     }
-    if (best != kNone)
+    if (best != kNotFound)
       p.acknowledged = std::max(p.acknowledged, best);
     else if (!voidable(o, offset, v) && v.node == sync.node)
       flaw(sync.node, sync.ino, offset,
@@ -118,14 +118,14 @@ void Oracle::size_named(const SizeLook& look, std::uint64_t size) {
   const std::uint64_t own =
       std::max({look.most, o.grown_most[look.node.value], o.writing[look.node.value]});
   bool found = size <= own && size >= std::min(look.grown, now);
-  std::size_t first = kNone;
+  std::size_t first = kNotFound;
   for (std::size_t i = look.least; i < o.sizes.size(); i++) {
     found |= o.sizes[i].size == size || (o.sizes[i].size < size && size <= own);
-    if (o.sizes[i].size == size && first == kNone) first = i;
+    if (o.sizes[i].size == size && first == kNotFound) first = i;
   }
   if (!found && own_cut(look.node, look.ino)) return;  // tells its own when it returns
   if (!found) return flaw(look.node, look.ino, size, "stat named a size that never was");
-  if (first == kNone || size <= own) return;
+  if (first == kNotFound || size <= own) return;
   for (auto p = o.places.lower_bound(o.sizes[first].from); p != o.places.end() && p->first < size;
        ++p) {
     Own& mine = p->second.own[look.node.value];
