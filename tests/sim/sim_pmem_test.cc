@@ -153,6 +153,14 @@ TEST(SimPmem, AnySubsetOfTheWordsOfAnUnfencedAppendSurvives) {
   EXPECT_EQ(seen, (std::set<Bytes>{repeat(8, 0), repeat(8, 7), repeat(8, 8)}));
 }
 
+TEST(SimPmem, NothingButAFenceOrdersAppends) {
+  Node node(kMemory);
+  node.start().append(64, repeat(8, 1));
+  node.open->append(72, repeat(8, 2));
+  node.kill();
+  EXPECT_EQ(outcomes(node.media, [](const SimMedia& m) { return log_of(m, 64, 16); }).size(), 4u);
+}
+
 TEST(SimPmem, OfALineOfThePoolABeginningOfItsFlushedStoresSurvives) {
   Node node(kMemory);
   Pmem& pmem = node.start();

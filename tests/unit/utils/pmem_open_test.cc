@@ -229,6 +229,23 @@ bool wait_until(const std::function<bool()>& done) {
   return done();
 }
 
+TEST_P(PmemFileKind, WhatIsBeingWrittenIsRead_P3) {
+  options.log_size = 16 * kSize;
+  auto made = create_pmem(options);
+  ASSERT_TRUE(made) << made.error().what;
+  Pmem& pmem = **made;
+  const Bytes end = filled(64, 5);
+  pmem.append(0, filled(8 * kSize, 5));
+  const std::uint64_t fence = pmem.fence();
+  while (pmem.fences_done() < fence && pmem.health()) {
+    Bytes seen(64);
+    ASSERT_TRUE(pmem.read(PmemRegion::log, 8 * kSize - 64, seen));
+    ASSERT_EQ(seen, end);
+    pmem.poll();
+  }
+  EXPECT_TRUE(pmem.health());
+}
+
 TEST_P(PmemFileKind, TheFirstFailureIsForGood) {
   for (const PmemRegion broken : {PmemRegion::log, PmemRegion::pool}) {
     SCOPED_TRACE(int(broken));
