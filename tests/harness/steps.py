@@ -144,7 +144,7 @@ def step_tidy(report, options):
 
 def step_models(report, options):
     walks = {"quick": 5000, "full": 20000, "long": 300000}[options.kind]
-    for model in ("model", "size", "occ", "mrsw", "restart"):
+    for model in ("model", "size", "local", "occ", "mrsw", "restart"):
         program = os.path.join(bin_dir("release"), f"model-{model}")
         command = [program, "--walks", str(walks), "--seed", str(options.fresh_seed)]
         if model == "model":
@@ -158,8 +158,9 @@ def step_model_mutants(report, _options):
     rare = ("dropped-ends-eviction-wait committer-exempt-while-owing drop-list-before-cas "
             "committer-exempt-any-incarnation committer-always-keeps unstaged-in-twin "
             "overlay-without-own-cut answer-names-kernel-size old-data-not-cut "
-            "short-read-lowers-always").split()
-    for model in ("model", "size", "occ", "mrsw", "restart"):
+            "short-read-lowers-always answered-header-owed-again "
+            "lower-size-not-pushed-after-setattr own-growth-hides short-read-beside-setattr").split()
+    for model in ("model", "size", "local", "occ", "mrsw", "restart"):
         program = os.path.join(bin_dir("release"), f"model-{model}")
         command = [program, "--mutants", "--walks", "60000"]
         if model == "model":

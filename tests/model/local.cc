@@ -4,7 +4,7 @@
 // write() in four steps (copied, taken, answered, i_size raised), READ of a run of pages, GETATTR in three, SETATTR(size) whose answer is
 // shown first and cuts pages later, notifies that run and return apart, FORGET.  A holder without twins (nothing is stored by mapping:
 // `size` and `model` have that): copies, bars, floors, F7, rule 8, told, pushes, one frozen commit, headers, cuts.  A directory.
-// Lanes between node and home keep no order among kinds.  No crash, no loss: those are `model` and `size`.
+// Lanes between node and home keep no order among kinds, messages may come twice.  No crash, no loss: those are `model` and `size`.
 #include "walk.h"
 
 #include <algorithm>
@@ -17,7 +17,7 @@ constexpr int N = 3, P = 2, B = 2, SZ = P * B, INF = 99;
 enum Mut {
   NONE, ONLY_SETSIZE_WAITS, ONLY_GROWTH_WAITS, NO_WAIT, RENAME_UNLISTED, COPIES_NOT_LISTED, ZEROS_NOT_SEEN, PUSH_WHILE_CUTTING, TAIL_KEPT, TRUNCATOR_TOLD,
   OWN_HIDES, OLD_ATTR, HIGH_NOT_RAISED, ERROR_NOT_TOLD, NO_RULE8, NO_FLOOR, OVERLAY_ALWAYS, ASKED_BEFORE, NO_WHOLE, TOLD_LATE, LOOKUP_NOT_AWAITED, SHRINK_BESIDE_WRITE, END_OF_THE_ASK, OWED_AGAIN, VOIDED_IN_SETATTR, SAME_AS_TOLD, SHORT_IN_SETATTR, UNKNOWN_LEARNS, SHRINK_NOT_LOWERED,
-  PUSH_IN_SETATTR, ALWAYS_EXEMPT, STAGED_UNCUT, CUTS_UNLISTED
+  PUSH_IN_SETATTR, STAGED_UNCUT, CUTS_UNLISTED
 };
 
 struct Hdr {
@@ -25,7 +25,7 @@ struct Hdr {
   vector<pair<int, int>> cuts;  // generation, size
 };
 struct Tx {
-  int id = 0, n = 0, gen = 0, grow = 0, set = -1, believed = 0, unread = 0;
+  int id = 0, n = 0, att = 0, gen = 0, grow = 0, set = -1, believed = 0, unread = 0;
   u16 v[SZ] = {};
   bool k[SZ] = {};
   bool touches(int p) const { return k[p * B] || k[p * B + 1]; }
@@ -64,7 +64,7 @@ struct Kernel {
   int isz = 0, attrv = 0;
   KPage p[P];
   int op = 0, opTo = 0;  // inode lock: 1 FSYNC, 2 SETATTR(size) (opTo: told when it came), 3 write()
-  int setA = 0;          // SETATTR answer: 1 on its way, 2 shown, pages not cut yet
+  int setA = 0;          // SETATTR answer: 1 on its way, 2 shown, pages not cut yet, 3 cut, not all dropped yet
   bool setSame = false;
   int wp = 0, woff = 0, wlen = 0, locked = -1;  // write(): 1 copied, 2 taken, 3 answered
   bool wext = false;
@@ -111,7 +111,7 @@ struct Model {
   static vector<string> mutants() {
     return {"none", "only-setsize-waits", "only-growth-waits", "no-change-no-wait", "unlisted-copy-renamed", "copies-not-listed", "zeros-beside-a-shrink-not-seen", "push-while-cutting",
             "short-read-tail-kept", "truncator-told", "own-growth-hides", "old-attr-learnt", "push-not-in-highest-size", "failed-setattr-not-told", "rewrite-race-ignored", "floor-ignored", "overlay-always",
-            "asked-before-freeze", "whole-page-forgotten", "told-when-pushed", "lookup-not-awaited", "shrink-beside-write", "read-to-the-size-of-its-start", "answered-header-owed-again", "push-goes-on-in-setattr", "lower-size-not-pushed-after-setattr", "short-read-beside-setattr", "unknown-header-learnt-from-inval", "shrink-not-lowered", "push-during-setattr", "committer-always-exempt", "staged-not-cut", "header-without-cuts"};
+            "asked-before-freeze", "whole-page-forgotten", "told-when-pushed", "lookup-not-awaited", "shrink-beside-write", "read-to-the-size-of-its-start", "answered-header-owed-again", "push-goes-on-in-setattr", "lower-size-not-pushed-after-setattr", "short-read-beside-setattr", "unknown-header-learnt-from-inval", "shrink-not-lowered", "push-during-setattr", "staged-not-cut", "header-without-cuts"};
   }
   static vector<string> rules() { return {"present"}; }
   mt19937_64& rng;
@@ -119,7 +119,8 @@ struct Model {
   Kernel k[N];
   Holder x[N];
   vector<Msg> up[N][4], down[N][4];
-  int seq = 0, tick = 0, req = 0, ops = 0;
+  int seq = 0, tick = 0, req = 0, ops = 0, faults = 0, focus;
+  double resizes;
   double wn[N];
   // ghosts
   struct Val {
@@ -140,6 +141,8 @@ struct Model {
   explicit Model(mt19937_64& r) : rng(r) {
     for (auto& h : hist) h = {0};
     for (auto& w : wn) w = r() % 3 ? 1 : 0.15;
+    focus = int(r() % 3) - 1;  // walks with few truncations, or about one page, see more of the rest
+    resizes = r() % 3 ? 0.15 : 0.01;
     int s0 = int(r() % 3) * 2;
     g.h.size = s0;
     sizes = {s0};
@@ -238,14 +241,14 @@ struct Model {
         }
         if (written && !cleared && a == t.n) {
           bool adopted = done.covered[p] && (t.unread >> p & 1);
-          if (adopted || MUT == ALWAYS_EXEMPT || (has == done.replaced[p] && !owes(g.owed[p], a))) {
+          if (adopted || (has == done.replaced[p] && !owes(g.owed[p], a))) {
             has = ver;
             continue;
           }
         }
         owe(g.owed[p], a, ver, t.id);
         mask[a] |= 1 << p;
-        if (a == t.n) foreign[a] = true;  // its own copy that no READ gave [D5]: a reason as well
+        if (a == t.n && !cleared) foreign[a] = true;  // its own copy that no READ gave [D5]: a reason as well
       }
     }
     bool hdr[N] = {};
@@ -329,9 +332,13 @@ struct Model {
         }
         break;
       default: {
-        if (m.tx.gen < g.h.gen || (m.tx.set >= 0 && m.tx.believed != g.h.size)) {
+        if (g.outcome.count(m.tx.id)) {  // [C7] its outcome first
+          Msg again = g.outcome[m.tx.id];
+          if (g.left.count(m.tx.id)) again.t = DECIDED;
+          sendDown(a, again);
+        } else if (m.tx.gen < g.h.gen || (m.tx.set >= 0 && m.tx.believed != g.h.size)) {
           Msg r = mk(REFUSED);
-          r.tx.id = m.tx.id;
+          r.tx = m.tx;
           r.h = g.h;
           sendDown(a, r);
         } else publish(m.tx);
@@ -469,7 +476,8 @@ struct Model {
   void pushJobDone(int a) {
     Holder& y = x[a];
     if (y.phase == 2) return finishPush(a);
-    if (y.undone || (y.rsz && MUT != VOIDED_IN_SETATTR && MUT != PUSH_IN_SETATTR)) {  // nothing told yet: after the answer
+    bool late = y.rsz || (k[a].setA && y.h.size > y.told);  // nothing told yet: after the answer, after the cut
+    if (y.undone || (late && MUT != VOIDED_IN_SETATTR && MUT != PUSH_IN_SETATTR && MUT != PUSH_WHILE_CUTTING)) {
       y.phase = 0;
       y.wanted = true;
       return startPush(a);
@@ -565,6 +573,7 @@ struct Model {
       if (done) ack(y.rszId);
     }
     answerAttr(a);
+    if (k[a].rd == 1) tryAnswer(a);
     startPush(a);
     pump(a);
   }
@@ -594,7 +603,7 @@ struct Model {
       k[a].op = 0;
       W.say("n%d fsync returns", a);
       for (auto& [id, t] : txs)
-        if (t.n == a && id <= y.waitFor) ack(id);
+        if (t.n == a && id <= y.waitFor && t.set < 0) ack(id);
       for (int o = 0; o < SZ; o++) {
         u16 v = snap[a][o];
         if (v && find(hist[o].begin(), hist[o].end(), v) == hist[o].end() && !killed(v)) flaw(a, o, "fsync returned 0, byte lost");
@@ -607,6 +616,7 @@ struct Model {
   void submit(int a) {
     Holder& y = x[a];
     Tx& t = y.fz;
+    t.att++;
     t.gen = y.h.gen;
     t.believed = y.h.size;
     t.unread = 0;
@@ -650,6 +660,8 @@ struct Model {
       if (!ok) q.got = false, again = true;
     }
     if (again) return fetchMissing(a);
+    // A short answer would lower the size that was raised for a SETATTR: then that drops nothing [1.16].
+    if (y.rszRaising && z.rdEnd < (z.rdFirst + z.rdN) * B && MUT != SHORT_IN_SETATTR) return;
     if (z.rdEnd < min(y.told, (z.rdFirst + z.rdN) * B) && MUT != END_OF_THE_ASK) {  // grown by a write() since
       z.rdEnd = (y.told + B - 1) / B * B;
       return fetchMissing(a);
@@ -687,8 +699,7 @@ struct Model {
       given(a, p, q.dver);
     }
     z.rd = 2;
-    // A short answer would lower the size that was raised for a SETATTR: then that drops nothing [1.16].
-    z.rdEnd = (y.rszRaising || z.setA == 1) && MUT != SHORT_IN_SETATTR ? (z.rdFirst + z.rdN) * B : end;
+    z.rdEnd = z.setA == 1 && MUT != SHORT_IN_SETATTR ? (z.rdFirst + z.rdN) * B : end;
     W.say("n%d READ answered to %d: %d %d %d %d", a, end, z.rdB[0], z.rdB[1], z.rdB[2], z.rdB[3]);
     if (tail) startJob(a, DROP, tail, 0, false, false, false);
   }
@@ -787,7 +798,7 @@ struct Model {
         pump(a);
         break;
       default:  // Refused
-        if (y.fz.id != m.tx.id) break;
+        if (y.fz.id != m.tx.id || y.fz.att != m.tx.att) break;
         learn(a, m.h, false);
         if (!y.fz.empty()) submit(a);
         else {
@@ -799,7 +810,7 @@ struct Model {
   }
 
   // ------------------------------------------------------------ steps
-  enum { READ, RAPPLY, WRITE, WTAKE, WEND, WLATE, FSYNC, SETATTR, SAPPLY, SCUT, STAT, GAPPLY, EARLY, JRUN, JDONE, EVICT, FORGET, LOOKUP, TICK, UP, DOWN };
+  enum { READ, RAPPLY, WRITE, WTAKE, WEND, WLATE, FSYNC, SETATTR, SAPPLY, SCUT, STAT, GAPPLY, EARLY, JRUN, JDONE, EVICT, FORGET, LOOKUP, TICK, UP, DOWN, DUP };
   bool canRun(int a, const Job& j) const {
     for (int p = 0; p < P; p++)
       if (j.mask >> p & 1 && (k[a].p[p].st == 1 || k[a].locked == p)) return false;
@@ -809,7 +820,7 @@ struct Model {
     if (j.kind == SHRINK && k[a].op == 3 && MUT != SHRINK_BESIDE_WRITE) return false;
     return !((j.kind == RAISE || j.kind == SHRINK) && !j.resize && k[a].setA == 1);  // [Z9] the ctime is not shown yet
   }
-  void enabled(vector<Act>& o, bool work, double) {
+  void enabled(vector<Act>& o, bool work, double wf) {
     for (int a = 0; a < N; a++) {
       Kernel& z = k[a];
       Holder& y = x[a];
@@ -824,10 +835,10 @@ struct Model {
         if (work && z.op == 0 && ops < W.ops) {
           for (int s = 0; s < SZ + P; s++) {
             int p = s < SZ ? s / B : s - SZ;
-            if (z.p[p].st != 1) o.push_back({WRITE, a, s, 0, 0.08});
+            if (z.p[p].st != 1) o.push_back({WRITE, a, s, 0, focus < 0 || focus == p ? 0.1 : 0.01});
           }
           o.push_back({FSYNC, a, 0, 0, 0.3});
-          o.push_back({SETATTR, a, int(rng() % (SZ + 1)), 0, 0.15});
+          o.push_back({SETATTR, a, int(rng() % (SZ + 1)), 0, resizes});
         }
         if (work && !y.fz.id && !y.bg && !y.st.empty()) o.push_back({EARLY, a, 0, 0, 0.1});
         if (work && z.ga == 0) o.push_back({STAT, a, 0, 0, 0.08});
@@ -840,7 +851,7 @@ struct Model {
       if (z.op == 3 && z.wp == 2 && z.locked >= 0) o.push_back({WLATE, a, 0, 0, 0.2});
       if (z.op == 3 && z.wp == 3) o.push_back({WEND, a, 0, 0, 1});
       if (z.setA == 1) o.push_back({SAPPLY, a, 0, 0, wn[a]});
-      if (z.setA == 2) o.push_back({SCUT, a, 0, 0, wn[a]});
+      if (z.setA >= 2 && (z.setSame || z.rd == 0)) o.push_back({SCUT, a, 0, 0, wn[a]});
       if (z.ga == 2 || z.ga == 5) o.push_back({GAPPLY, a, 0, 0, wn[a]});
       for (size_t i = 0; i < y.jobs.size(); i++) {
         if (y.jobs[i].ran) o.push_back({JDONE, a, int(i), 0, wn[a]});
@@ -848,6 +859,8 @@ struct Model {
       }
       if (y.wanted && y.known && !y.phase && !y.rsz && !(z.setA && y.h.size > y.told && MUT != PUSH_WHILE_CUTTING)) o.push_back({TICK, a, 0, 0, 1});
       for (int l = 0; l < 4; l++) {
+        if (work && faults < W.faults && !up[a][l].empty()) o.push_back({DUP, a, l, 0, wf});
+        if (work && faults < W.faults && !down[a][l].empty()) o.push_back({DUP, a, l, 1, wf});
         if (!up[a][l].empty()) o.push_back({UP, a, l, 0, 1});
         if (!down[a][l].empty()) o.push_back({DOWN, a, l, 0, wn[a]});
       }
@@ -1000,12 +1013,15 @@ struct Model {
         z.attrv++;
         break;
       case SCUT:
-        z.setA = z.op = 0;
-        if (!z.setSame) {
+        if (!z.setSame && z.setA == 2) {  // then it drops what is left
           cutPages(a, y.rszTo);
+          z.setA = 3;
+          break;
+        }
+        if (!z.setSame)
           for (auto& p : z.p)
             if (p.st == 2) p.st = 0;
-        }
+        z.setA = z.op = 0;
         for (int o = y.rszTo; o < SZ; o++)
           if (own[a][o] && vals[own[a][o]].gen < y.h.gen) own[a][o] = 0;
         W.say("n%d SETATTR: pages cut", a);
@@ -1060,6 +1076,13 @@ struct Model {
         break;
       }
       case TICK: startPush(a); break;
+      case DUP: {  // [M1] a message comes twice, the second time behind others
+        faults++;
+        auto& l = c.c ? down[a][c.b] : up[a][c.b];
+        Msg m = l.front();
+        l.push_back(m);
+        break;
+      }
       case UP: {
         Msg m = up[a][c.b].front();
         up[a][c.b].erase(up[a][c.b].begin());
@@ -1092,14 +1115,14 @@ struct Model {
     for (int a = 0; a < N; a++) {
       Kernel& z = k[a];
       if (!z.alive) continue;
-      bool mine = z.op == 2;
+      bool mine = z.op == 2;  // its kernel has yet to be answered, or to drop what it had from before a growing one
       int lo = INF;
       for (size_t i = minSize; i < sizes.size(); i++) lo = min(lo, sizes[i]);
       if (!x[a].wanted && !x[a].phase && z.op != 2) failed[a] = false;
-      if (!mine && z.isz < lo && !(z.op == 3) && !failed[a]) flaw(a, -1, "acknowledged growth not seen");
+      if (!(mine && z.setA < 2) && z.isz < lo && !(z.op == 3) && !failed[a]) flaw(a, -1, "acknowledged growth not seen");
       for (int o = 0; o < SZ; o++) {
         if (o >= z.isz) {
-          bool ok = mine || z.op == 3 || failed[a];
+          bool ok = (mine && z.setA < 2) || z.op == 3 || failed[a];
           for (size_t i = size_t(minVis[o]); i < hist[o].size(); i++) ok |= hist[o][i] == 0;
           if (!ok) flaw(a, o, "an acknowledged byte is beyond this node's size");
           continue;
@@ -1108,7 +1131,7 @@ struct Model {
         if (p.st != 2) continue;
         u16 v = p.b[o % B], w = own[a][o];
         if (z.op == 3 && o >= z.woff && o < z.woff + z.wlen) continue;
-        if (mine && (o >= x[a].rszTo || o >= z.opTo)) continue;  // its kernel has yet to be answered
+        if ((mine && z.setA < 2 && o >= x[a].rszTo) || ((mine || failed[a]) && o >= z.opTo)) continue;  // its kernel has yet to be answered
         size_t from = size_t(minVis[o]);
         if (w) {
           auto it = find(hist[o].begin(), hist[o].end(), w);
