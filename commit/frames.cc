@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "commit/format.h"
+#include "commit/frame_table.h"
+#include "commit/pool.h"
 #include "utils/base/object_codec.h"
 
 namespace dspm::commit {
@@ -13,6 +15,18 @@ ByteSpan zeros(std::size_t n) { return ByteSpan(zero_page()->data).first(n); }
 }  // namespace
 
 Frames::Frames() : store_(make_heap_frames()) {}
+
+Frames::Frames(Pool& pool, GroupId group) : store_(pool.frames().store(group)) {
+  for (const FrameStore::Existing& e : store_->existing()) {
+    Object& object = objects_[e.ino];
+    if (e.page == format::kObjectPage) {
+      read_own(object, e.frame);
+    } else {
+      object.frames[e.page] = {e.version, e.frame};
+    }
+  }
+  for (auto& [ino, object] : objects_) object.times.blocks = object.frames.size();
+}
 
 PublishedPage Frames::page(Ino ino, PageNo page) const {
   const auto object = objects_.find(ino);

@@ -54,7 +54,9 @@ class Pool {
   struct Opened;
   // [13-media, Creation] Sizes are the Pmem's. Blocks. Errors: exists (a pool is there, or what
   // may be one), too_large and invalid (sizes, cluster), io_error, no_space.
-  static Outcome create(Pmem& pmem, const PoolIdentity& identity);
+  // `fragment`: bytes of a record in one fragment; less than the usual only for tests.
+  static Outcome create(Pmem& pmem, const PoolIdentity& identity,
+                        std::uint32_t fragment = 1u << 20);
   // [13-media, Recovery] Blocks. `pmem` outlives the pool. Errors: no_entry (no pool), foreign
   // (another cluster's, node's, format's), corrupt (damaged: what to do is said), io_error.
   static Result<Opened> open(Pmem& pmem, const PoolIdentity& expected, const PoolOptions& options);
@@ -62,9 +64,12 @@ class Pool {
 
   // ---- the log
   // Queues a record of `group`; it replaces those of the same or a later sequence. `decided`: the
-  // group's highest LSN applied here [E6]. It must fit (below); its frames are promised from here
-  // to its fold.
+  // group's highest LSN applied here [E6]. There must be room() for it: its frames are promised
+  // from here to its fold.
   void append(GroupId group, RecordRef record, Lsn decided);
+  // [A6] The group's records from `sequence` on were never decided; nothing is reported of them any
+  // more. A restart may still find them.
+  void cut(GroupId group, std::uint64_t sequence);
   // At the end of each turn, after pmem.poll(): begins the fence for what was appended, moves a
   // checkpoint on.
   void flush(Time now);
@@ -90,17 +95,22 @@ class Pool {
   // ---- space [P10]
   // Bytes of log that one group may use for records that are not trimmed, as log_bytes() counts.
   std::uint64_t log_share() const;
-  // Frames that one group may use: pages, one for each object, fresh ones for pinned pages.
+  // Frames that one group may use; and how many of them for pages and objects, so that the rest is
+  // left for pinned pages that are folded.
   std::uint64_t frame_share() const;
+  std::uint64_t page_share() const;
   std::uint64_t log_used(GroupId group) const;
   std::uint64_t frames_used(GroupId group) const;  // promised, let go but not yet free: included
-  // A record of these needs: ok; busy: after a checkpoint, or when pins go; no_space: never.
+  // A record of these needs: ok; busy: after a checkpoint, or when pins go; no_space: never,
+  // or the disk is full.
   struct Need {
     std::uint64_t log_bytes = 0;  // log_bytes(record)
     std::uint64_t pages = 0;      // that it touches, with the object's own frame
     std::uint64_t fresh = 0;      // those of them that have no frame yet
   };
-  Status room(GroupId group, const Need& need) const;
+  Status room(GroupId group, const Need& need);
+  // Somebody waits for space: a checkpoint is wanted as soon as it gains any.
+  void want_space();
 
   PoolId id() const;
   std::uint64_t frames_total() const;
@@ -114,6 +124,7 @@ class Pool {
  private:
   struct State;
   explicit Pool(std::unique_ptr<State> state);
+  void adopt(const RecoveredGroup& group);
   std::unique_ptr<State> state_;
 };
 

@@ -210,11 +210,19 @@ class SimFlusher {
     store_in_flight(written_, ~std::uint64_t{0});
     later(&SimFlusher::written);
   }
+  // `cut` within the bytes [at, at + size) that a piece has in the write, at the sector's start: a
+  // process that is killed has not written a part of one.
+  static std::uint64_t cut_in(const WritePiece& piece, std::uint64_t at, std::uint64_t cut) {
+    const std::uint64_t end = at + piece.bytes.size();
+    if (cut <= at || cut >= end) return std::clamp(cut, at, end);
+    const std::uint64_t sector = (piece.offset + cut - at) / kSector * kSector;
+    return at + (std::max(sector, piece.offset) - piece.offset);
+  }
   void store_in_flight(std::uint64_t from, std::uint64_t to) {
     std::uint64_t at = 0;
     for (const WritePiece& piece : in_flight_) {
       const std::uint64_t end = at + piece.bytes.size();
-      const std::uint64_t first = std::clamp(from, at, end), last = std::clamp(to, at, end);
+      const std::uint64_t first = cut_in(piece, at, from), last = cut_in(piece, at, to);
       region().store(piece.offset + (first - at),
                      ByteSpan(piece.bytes).subspan(first - at, last - first));
       at = end;
@@ -246,6 +254,7 @@ class SimFlusher {
     news_();
   }
 
+  static constexpr std::uint64_t kSector = 512;
   Process& process_;
   const PmemRegion which_;
   std::function<void()> news_;

@@ -42,6 +42,29 @@ enum class Planted {
   local_read_undecided,     // a backup answers its kernel despite an undecided record [F2]
   done_before_dropped,      // after a take-over FSYNCs do not wait for Dropped [L5]
   nothing_fetched,          // a new primary takes its own log for the truth [E2]
+  // ---- the pool (13-media)
+  crc_not_checked,          // a fragment's CRC
+  position_not_checked,     // nor the chain: records of the lap before are valid [E1]
+  last_fragment_skipped,    // recovery ends one fragment early
+  fragments_missing,        // a record without some of its fragments is taken
+  rot_taken_for_torn,       // a damaged record in the middle ends the log [N9]
+  durable_is_end,           // a fragment calls itself durable [P6]
+  decided_not_logged,       // [E6]
+  replay_by_version,        // a record at or below the frame's version is skipped [E3]
+  late_frames_kept,         // frames newer than the checkpoint exist
+  late_frames_not_erased,   // they stay on media
+  let_go_not_undone,        // a frame that was let go behind the checkpoint stays so
+  frame_count_not_checked,  // [E4]
+  unit_crc_not_checked,     // of frames
+  folds_not_synced,         // before the checkpoint record
+  trimmed_without_anchor,   // the log is reused, and no anchor names the checkpoint
+  anchor_before_record,     // the anchor names a checkpoint that is not durable
+  live_not_copied,          // undecided records are not carried over a checkpoint
+  frame_reused_early,       // a frame is free as soon as it is let go
+  pinned_frame_written,     // [P5]
+  outcomes_not_saved,       // [C7]
+  no_sync_at_recovery,      // [E5]
+  superblock_first,         // at creation
 };
 
 #ifdef DSPM_PLANTED
