@@ -15,7 +15,7 @@ Parts parts_of(std::uint64_t size) {
   constexpr std::uint64_t kLeastLog = std::uint64_t{64} << 20;
   const std::uint64_t blocks = size / kBlock;
   const std::uint64_t log = std::min(std::max(blocks / 4, kLeastLog / kBlock), blocks);
-  return {(blocks - log) * kBlock, log * kBlock};
+  return {pool_size(frames_in((blocks - log) * kBlock)), log * kBlock};
 }
 
 }  // namespace dspm::commit::format

@@ -104,14 +104,17 @@ inline constexpr std::uint64_t frame_offset(std::uint64_t frames, std::uint64_t 
 inline constexpr std::uint64_t header_offset(std::uint64_t frame) {
   return kHeaders + frame * sizeof(FrameHeader);
 }
-// How many frames a pool region of `size` bytes has.
+// How many frames a pool region of `size` bytes has; the least size that has so many.
 std::uint64_t frames_in(std::uint64_t size);
+inline constexpr std::uint64_t pool_size(std::uint64_t frames) {
+  return frame_offset(frames, frames);
+}
 
 // How the bytes given for a pool are parted.
 struct Parts {
   std::uint64_t pool = 0, log = 0;  // sizes of the two regions, multiples of kBlock
 };
-// [P4] A quarter is log, at least 64 MiB.
+// [P4] A quarter is log, at least 64 MiB; the pool has no more than its frames need.
 Parts parts_of(std::uint64_t size);
 
 }  // namespace dspm::commit::format
