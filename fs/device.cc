@@ -112,6 +112,12 @@ Result<std::unique_ptr<Device>> Device::mount(const MountOptions& options) {
   return device;
 }
 
+std::unique_ptr<Device> Device::detached(int fd) {
+  std::unique_ptr<Device> device(new Device(fd, {}, 0));
+  device->mounted_ = false;
+  return device;
+}
+
 Device::Device(int fd, std::string mount_point, std::uint32_t read_ahead_kb)
     : fd_(fd), mount_point_(std::move(mount_point)), read_ahead_kb_(read_ahead_kb) {
   buffer_size_ = kRequestRoom;

@@ -62,6 +62,8 @@ class Device {
   // Opens /dev/fuse, mounts and tests that this kernel does what
   // the protocol rests on. One clear sentence as the error. Blocks for milliseconds.
   static Result<std::unique_ptr<Device>> mount(const MountOptions& options);
+  // No mount: answers go to `fd`, which it then owns. For tests of what answers.
+  static std::unique_ptr<Device> detached(int fd);
   ~Device();
   Device(const Device&) = delete;
   Device& operator=(const Device&) = delete;

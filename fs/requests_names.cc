@@ -164,22 +164,22 @@ void RequestsNames::mkdir(const Request& request) {
 
 // ---- taking names away
 
+names::Tree::OutcomeDone RequestsNames::answer_done(const Request& request) {
+  return [this, unique = request.unique()](const Outcome& done) {
+    exchange_.fail(unique, errno_of(done.status()));
+  };
+}
+
 void RequestsNames::unlink(const Request& request) {
   const std::string name = name_of(request, 0);
   if (name.empty()) return;
-  tree_.unlink(request.ino(), name, exchange_.wall(),
-               [this, unique = request.unique()](Outcome done) {
-                 exchange_.fail(unique, errno_of(done.status()));
-               });
+  tree_.unlink(request.ino(), name, exchange_.wall(), answer_done(request));
 }
 
 void RequestsNames::rmdir(const Request& request) {
   const std::string name = name_of(request, 0);
   if (name.empty()) return;
-  tree_.rmdir(request.ino(), name, exchange_.wall(),
-              [this, unique = request.unique()](Outcome done) {
-                exchange_.fail(unique, errno_of(done.status()));
-              });
+  tree_.rmdir(request.ino(), name, exchange_.wall(), answer_done(request));
 }
 
 void RequestsNames::rename(const Request& request) {
@@ -199,9 +199,7 @@ void RequestsNames::move(const Request& request, Ino to, std::uint32_t flags, st
   if (from_name.empty()) return;
   const std::string to_name = name_of(request, skip + from_name.size() + 1);
   if (to_name.empty()) return;
-  const auto done = [this, unique = request.unique()](const Outcome& outcome) {
-    exchange_.fail(unique, errno_of(outcome.status()));
-  };
+  const auto done = answer_done(request);
   if (flags == RENAME_EXCHANGE)
     return tree_.exchange(request.ino(), from_name, to, to_name, exchange_.wall(), done);
   if (flags != 0 && flags != RENAME_NOREPLACE) return exchange_.fail(request.unique(), EINVAL);

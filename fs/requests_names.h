@@ -42,6 +42,7 @@ class RequestsNames {
   void answer_entry(Unique unique, const names::Inode& inode);
   void answer_created(Unique unique, const names::Inode& inode, std::uint32_t open_flags);
   void finish_created(Unique unique, const names::Inode& inode, std::uint64_t handle);
+  names::Tree::OutcomeDone answer_done(const Request& request);
   void make(const Request& request, std::uint32_t mode, std::size_t skip);
   void move(const Request& request, Ino to, std::uint32_t flags, std::size_t skip);
 

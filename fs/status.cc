@@ -96,12 +96,7 @@ Json describe_node(const StatusSources& from) {
             {"failures", from.invalidator.failures()}}}};
 }
 
-Json describe_object(const StatusSources& from, std::string_view number) {
-  Ino ino;
-  const auto [end, error] =
-      std::from_chars(number.data(), number.data() + number.size(), ino.value);
-  if (error != std::errc{} || end != number.data() + number.size())
-    return {{"error", "object: wants an inode number"}};
+Json describe_object(const StatusSources& from, Ino ino) {
   const auto object = from.machines.object(ino);
   if (!object) return {{"error", "this node has nothing of that object"}, {"ino", ino.value}};
   return {{"ino", object->ino.value},
@@ -121,15 +116,35 @@ Json describe_object(const StatusSources& from, std::string_view number) {
 
 }  // namespace
 
-std::string answer_status(const StatusSources& sources, std::string_view line) {
+Question read_question(std::string_view line) {
   constexpr std::string_view kObject = "object ";
+  if (line == "status") return {Question::Kind::status, {}};
+  if (!line.starts_with(kObject)) return {};
+  line.remove_prefix(kObject.size());
+  Ino ino;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), ino.value);
+  if (error != std::errc{} || end != line.data() + line.size())
+    return {Question::Kind::bad_object, {}};
+  return {Question::Kind::object, ino};
+}
+
+std::string answer_status(const StatusSources& sources, std::string_view line) {
+  const Question question = read_question(line);
   Json answer;
-  if (line == "status")
-    answer = describe_node(sources);
-  else if (line.starts_with(kObject))
-    answer = describe_object(sources, line.substr(kObject.size()));
-  else
-    answer = {{"error", "unknown request; there are: status, object INO"}};
+  switch (question.kind) {
+    case Question::Kind::status:
+      answer = describe_node(sources);
+      break;
+    case Question::Kind::object:
+      answer = describe_object(sources, question.ino);
+      break;
+    case Question::Kind::bad_object:
+      answer = {{"error", "object: wants an inode number"}};
+      break;
+    case Question::Kind::unknown:
+      answer = {{"error", "unknown request; there are: status, object INO"}};
+      break;
+  }
   return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 

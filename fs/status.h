@@ -71,6 +71,13 @@ struct StatusSources {
   const std::vector<GroupView>& groups;
 };
 
+// What one line asks.
+struct Question {
+  enum class Kind : unsigned char { status, object, bad_object, unknown } kind = Kind::unknown;
+  Ino ino;  // object
+};
+Question read_question(std::string_view line);
+
 // One line of JSON for one line of request.
 std::string answer_status(const StatusSources& sources, std::string_view line);
 

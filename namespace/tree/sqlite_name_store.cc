@@ -31,6 +31,7 @@ class SqliteNameStore final : public NameStore {
     // Revisions begin above the cursors of `.` and `..`.
     db_.run("INSERT OR IGNORE INTO name_meta VALUES('rev', 2)");
     t.commit();
+    db_.sync_apart();
     thread_ = std::thread([this] { work(); });
   }
   ~SqliteNameStore() override { close(); }
@@ -164,10 +165,15 @@ class SqliteNameStore final : public NameStore {
     std::vector<TxnReply> replies(batch.size());
     bool at_commit = false;
     try {
-      SqliteTransaction t(db_, true);
-      for (std::size_t i = 0; i < batch.size(); ++i) replies[i] = apply(batch[i].txn);
-      at_commit = true;
-      t.commit();
+      // The file is locked for as long as this takes, also where the process is stopped meanwhile:
+      // no more than that is in here.
+      {
+        SqliteTransaction t(db_, true);
+        for (std::size_t i = 0; i < batch.size(); ++i) replies[i] = apply(batch[i].txn);
+        at_commit = true;
+        t.commit();
+      }
+      db_.sync();
     } catch (const SqliteError& e) {
       for (TxnReply& reply : replies) {
         reply = {at_commit ? TxnOutcome::unknown : TxnOutcome::refused, 0, {}, e.what()};

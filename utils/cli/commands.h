@@ -18,6 +18,8 @@ void add_dev(CLI::App& app, Action& chosen);
 
 inline const char* const kDefaultDir = "./dspm-dev";
 
+// One line of JSON, or print_flat().
+void print_answer(const nlohmann::ordered_json& answer, bool json);
 // "key value" lines, nested keys joined by dots.
 void print_flat(const nlohmann::ordered_json& value, const std::string& indent,
                 const std::string& prefix = {});

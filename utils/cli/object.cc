@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "utils/base/ids.h"
@@ -65,10 +64,7 @@ Outcome show(const Options& options) {
                                        "; name it with --socket"};
   const auto answer = ask_daemon(socket, "object " + std::to_string(place->ino.value), kAnswer);
   if (!answer) return answer.error();
-  if (options.json)
-    std::printf("%s\n", answer->dump().c_str());
-  else
-    print_flat(*answer, "");
+  print_answer(*answer, options.json);
   return Done{};
 }
 

@@ -21,10 +21,7 @@ struct Options {
 Outcome one_daemon(const Options& options) {
   const auto answer = ask_daemon(options.socket, "status", kAnswer);
   if (!answer) return answer.error();
-  if (options.json)
-    std::printf("%s\n", answer->dump().c_str());
-  else
-    print_flat(*answer, "");
+  print_answer(*answer, options.json);
   return Done{};
 }
 
@@ -58,6 +55,13 @@ Outcome all_daemons(const Options& options) {
 }
 
 }  // namespace
+
+void print_answer(const Json& answer, bool json) {
+  if (json)
+    std::printf("%s\n", answer.dump().c_str());
+  else
+    print_flat(answer, "");
+}
 
 void print_flat(const Json& value, const std::string& indent, const std::string& prefix) {
   if (value.is_object() || value.is_array()) {
