@@ -100,6 +100,7 @@ void Holder::forgotten(Ino ino) {
   const bool bars = std::any_of(object.pages.begin(), object.pages.end(),
                                 [](const auto& p) { return p.second.bar; });
   if (!idle || bars) return;
+  forget_twins(object);
   busy_.erase(ino);
   objects_.erase(it);
 }
@@ -256,6 +257,7 @@ void Holder::finish(Ino ino, HolderEffects& out) {
   flush_invalidated(out);
   if (!drops_.empty()) check_drops(out);
   const auto it = objects_.find(ino);
+  if (it != objects_.end()) count_staged(it->second);
   const bool busy =
       it != objects_.end() && (waits_for_peer(it->second) || deadline_of(it->second) != kNever);
   if (busy) {
@@ -315,10 +317,12 @@ void Holder::timeouts(Context c) {
   if (object.staged.oldest_write() && *object.staged.oldest_write() + kEarlyCommitAge <= c.now) {
     early_commit(c);
   }
+  release_slowed(c);
+  drop_late_twins(c);
   if (object.push.wanted) start_push(c);
   if (object.twins_until <= c.now) {
     object.twins_until = kNever;
-    for (auto& [number, page] : object.pages) page.twin.reset();
+    for (auto& [number, page] : object.pages) set_twin(page, nullptr);
   }
 }
 
@@ -338,6 +342,8 @@ Time Holder::deadline_of(const Object& object) {
     at(*object.staged.oldest_write() + kEarlyCommitAge);
   }
   at(object.twins_until);
+  if (!object.late_twins.empty()) at(object.late_twins.front().at);
+  if (!object.slowed.empty()) at(object.slowed.front().at);
   if (object.push.wanted && object.push.phase == Push::Phase::none && object.setattrs == 0 &&
       !object.resize && object.known && object.header.size > object.told) {
     at(object.cutting_until);
@@ -361,6 +367,7 @@ bool Holder::owed() const {
 }
 
 void Holder::check_invariants() const {
+  std::uint64_t twins = 0, leaving = 0, staged = 0;
   for (const Ino ino : busy_) DSPM_CHECK(objects_.contains(ino), ino);
   for (const auto& [ino, object] : objects_) {
     DSPM_CHECK(busy_.contains(ino) || deadline_of(object) == kNever, ino);
@@ -368,7 +375,10 @@ void Holder::check_invariants() const {
       DSPM_CHECK(!page.owed || page.bar || planted(Planted::bar_ignored), ino, number);
       DSPM_CHECK(!page.bar || object.jobs.contains(page.ticket), ino, number, page.ticket);
       DSPM_CHECK(page.reads == 0 || !object.reads.empty(), ino, number, page.reads);
+      twins += page.twin != nullptr;
+      leaving += page.leaving;
     }
+    staged += object.staged.page_count() + (object.frozen ? object.frozen->stage.page_count() : 0);
     DSPM_CHECK(object.writable_opens <= object.opens, ino);
     if (object.frozen) {
       DSPM_CHECK(std::find(object.settling.begin(), object.settling.end(),
@@ -376,6 +386,8 @@ void Holder::check_invariants() const {
                  ino);
     }
   }
+  DSPM_CHECK(twins == twins_ && leaving == leaving_, twins, twins_, leaving, leaving_);
+  DSPM_CHECK(staged == staged_, staged, staged_);
 }
 
 }  // namespace dspm::dsm

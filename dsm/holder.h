@@ -48,6 +48,12 @@ struct CommitSettled {
   bool done = false;
 };
 
+// Memory in pages: twins, staged pages (2-kernel rule 2; 3-protocol F4).
+struct HolderLimits {
+  std::uint64_t twins = kMaxTwinBytes / kPageSize;
+  std::uint64_t staged = kMaxStagedBytes / sizeof(StagedPage);
+};
+
 struct HolderCounters {
   std::uint64_t fetches = 0, refetches = 0, commits = 0, refused = 0, invalidations = 0;
   std::uint64_t rewrites = 0, kept_pages = 0, timeouts = 0, poisoned = 0;
@@ -55,8 +61,13 @@ struct HolderCounters {
 
 class Holder final : public KernelCopies {
  public:
-  Holder(NodeId self, Incarnation incarnation, const GroupTable& groups, Duration answer_timeout)
-      : self_(self), incarnation_(incarnation), groups_(groups), timeout_(answer_timeout) {}
+  Holder(NodeId self, Incarnation incarnation, const GroupTable& groups, Duration answer_timeout,
+         HolderLimits limits = {})
+      : self_(self),
+        incarnation_(incarnation),
+        groups_(groups),
+        timeout_(answer_timeout),
+        limits_(limits) {}
 
   void object_learnt(Ino ino, GroupId home);
   void kernel(const KernelEvent& event, Time now, HolderEffects& out);
@@ -134,9 +145,20 @@ class Holder final : public KernelCopies {
   void drop_page_of_old_end(Context c);
   void poison(Context c);
   void early_commit(Context c);
+  // holder_budget.cc
+  void set_twin(PageState& page, OwnPage twin);
+  void bound_twins(Context c);
+  void take_twins(Context c, std::uint64_t& want);
+  void drop_late_twins(Context c);
+  void forget_twins(const Object& object);
+  std::uint64_t staged_now(const Object& object) const;
+  void count_staged(Object& object);
+  void refuse_write(Context c, const WriteRequest& request);
+  void answer_write(Context c, Unique unique);
+  void release_slowed(Context c);
   // holder_inval.cc
   Ticket start_job(Context c, Job job, RunningJob running);
-  Ticket drop_run(Context c, PageRun run);
+  Ticket drop_run(Context c, PageRun run, bool evicts = false);
   void drop_copies(Context c);
   static PageState& page_at(Object& object, PageNo number);
   static void raise_bar(PageState& page);
@@ -173,6 +195,10 @@ class Holder final : public KernelCopies {
   std::uint64_t sequence_ = 0;  // of commits
   std::uint64_t request_ = 0;   // of Fetch and FetchAttr
   std::uint64_t ticket_ = 0;
+  HolderLimits limits_;
+  std::uint64_t twins_ = 0, leaving_ = 0;  // all; those about to go [F4]
+  std::uint64_t staged_ = 0;               // pages, of all objects
+  std::pair<Ino, PageNo> hand_;            // where the next eviction looks first
   std::map<Ino, Object> objects_;
   std::set<Ino> busy_;  // those that time or a peer's answer matters to; few of many
   // Answers gathered during one event: one Invalidated a version [F8].

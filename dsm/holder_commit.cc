@@ -150,6 +150,7 @@ void Holder::commit_settled(const CommitSettled& commit, Time now, HolderEffects
   if (object.resize && object.resize->sequence == commit.id.sequence) {
     object.resize->decided = true;
   }
+  release_slowed(c);
   pump(c);
   finish(commit.ino, out);
 }

@@ -20,15 +20,16 @@ Ticket Holder::start_job(Context c, Job job, RunningJob running) {
 }
 
 // One notify for a contiguous run of pages whose bar is up [F8] [D4].
-Ticket Holder::drop_run(Context c, PageRun run) {
+Ticket Holder::drop_run(Context c, PageRun run, bool evicts) {
   RunningJob running;
+  running.evicts = evicts;
   running.pages = run;
   const Ticket ticket = start_job(
       c, Job{{}, c.ino, Job::Kind::drop, offset_of(run.first), run.count * kPageSize, 0, {}},
       std::move(running));
   for (auto it = c.object.pages.lower_bound(run.first);
        it != c.object.pages.end() && it->first < run.end(); ++it) {
-    if (it->second.bar) it->second.ticket = ticket;
+    if (it->second.bar && !it->second.ticket) it->second.ticket = ticket;
   }
   return ticket;
 }
@@ -52,6 +53,7 @@ void Holder::flush_invalidated(HolderEffects& out) {
 PageState& Holder::page_at(Object& object, PageNo number) {
   const auto [it, fresh] = object.pages.try_emplace(number);
   if (fresh) {
+    it->second.count_at_notify = object.forgotten_at_notify;
     for (const auto& [ticket, job] : object.jobs) it->second.notifies += job.pages.contains(number);
   }
   return it->second;
@@ -59,6 +61,7 @@ PageState& Holder::page_at(Object& object, PageNo number) {
 
 void Holder::raise_bar(PageState& page) {
   page.bar = true;
+  page.ticket = Ticket();
   page.whole = false;
 }
 
@@ -83,11 +86,12 @@ void Holder::end_bar(Context c, PageNo number, PageState& page) {
 void Holder::page_dropped(Context c, PageNo number, PageState& page, PageRuns& again) {
   if (page.whole) {  // [F7] it may have come back since the notify began
     page.whole = false;
+    page.ticket = Ticket();
     append_page(again, number);
     return;
   }
   page.copy = false;
-  if (planted(Planted::twin_dropped)) page.twin.reset();
+  if (planted(Planted::twin_dropped)) set_twin(page, nullptr);
   end_bar(c, number, page);
 }
 
@@ -126,6 +130,7 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
     }
   }
   for (const PageRun& run : again) drop_run(c, run);
+  if (job.evicts) c.object.late_twins.push_back({now + kTwinLinger, job.pages});
   if (job.open) c.object.open_drop = Ticket();
   if (job.push) push_job_done(c);
   if (job.resize && c.object.resize) answer_resize(c);

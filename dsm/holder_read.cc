@@ -94,7 +94,7 @@ void Holder::drop_tail(Context c, const ReadRequest& request, PageNo first) {
     PageState& page = page_at(c.object, p);
     if (page.reads > 0) continue;
     given(c, page, zero_page(), Version());
-    page.bar = true;
+    raise_bar(page);
     append_page(runs, p);
   }
   for (const PageRun& run : runs) drop_run(c, run);
@@ -109,7 +109,7 @@ void Holder::given(Context c, PageState& page, const PageRef& bytes, Version ver
   page.uncut.reset();
   page.poisoned = page.stored_at_end = false;
   page.count_at_read = c.object.answered_writes;
-  page.twin = c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes) : nullptr;
+  set_twin(page, c.object.writable_opens > 0 ? std::const_pointer_cast<PageBytes>(bytes) : nullptr);
 }
 
 // One Fetch for each run of pages that are missing [F1].
@@ -228,6 +228,7 @@ void Holder::try_answer(Context c, ReadInFlight& read) {
   c.object.reads.erase(request.unique);
   c.out.push_back(KernelAnswer{std::move(answer)});
   if (!request.direct) drop_tail(c, request, end_page);
+  bound_twins(c);
 }
 
 }  // namespace dspm::dsm

@@ -63,7 +63,8 @@ void Holder::cut_here(Object& object, std::uint64_t cut) {
     if (!page.copy && !page.twin) continue;
     if (page.cut == kNoCut) page.uncut.reset();
     // A byte below this cut that write() put since an older one stays exempt; beyond it, none does.
-    clear_from(page.uncut, cut > offset_of(it->first) ? cut - offset_of(it->first) : 0);
+    if (page.uncut)
+      clear_from(*page.uncut, cut > offset_of(it->first) ? cut - offset_of(it->first) : 0);
     page.cut = std::min(page.cut, cut);
   }
 }

@@ -12,6 +12,8 @@ void Holder::write(Context c, const WriteRequest& request) {
   Object& object = c.object;
   const std::uint64_t end = request.offset + request.bytes.size();
   if (end > kMaxObjectSize) return answer(c, request.unique, Status::too_large);
+  const std::uint64_t pages = page_of(end + kPageSize - 1).value - page_of(request.offset).value;
+  if (staged_now(object) + pages > limits_.staged) return refuse_write(c, request);
   object.staged.write(request.offset, request.bytes, request.stamp, c.now);
   if (end > object.told) drop_page_of_old_end(c);
   object.told = std::max(object.told, end);  // [Z8] the kernel raises its size by itself
@@ -29,8 +31,7 @@ void Holder::write(Context c, const WriteRequest& request) {
     at += n;
   }
   if (race.empty() || request.direct) {
-    ++object.answered_writes;
-    answer(c, request.unique);
+    answer_write(c, request.unique);
   } else {  // [K3.3] dropped again, answered when that returns, or after 20 ms
     ++counters_.rewrites;
     RunningJob running;
@@ -49,6 +50,7 @@ void Holder::write(Context c, const WriteRequest& request) {
               std::move(running));
   }
   if (object.staged.written_bytes() > kEarlyCommitBytes) early_commit(c);
+  bound_twins(c);
 }
 
 // [1.13] What a mapping stored beyond the end is in this kernel alone: once the page was written
@@ -95,10 +97,13 @@ bool Holder::written_page(Context c, PageNo number, std::size_t at, ByteSpan byt
       page.second->mask &= ~gone;
     }
   }
-  if (page.cut != kNoCut) set_range(page.uncut, at, bytes.size());  // [Z6] [1.6]
-  if (whole && !planted(Planted::whole_page_forgotten)) {           // [F7]
+  if (page.cut != kNoCut) {  // [Z6] [1.6]
+    if (!page.uncut) page.uncut = std::make_unique<ByteMask>();
+    set_range(*page.uncut, at, bytes.size());
+  }
+  if (whole && !planted(Planted::whole_page_forgotten)) {  // [F7]
     if (!page.twin) {
-      page.twin = std::make_shared<PageBytes>();
+      set_twin(page, std::make_shared<PageBytes>());
       std::memcpy(page.twin->data.data(), bytes.data(), kPageSize);
     }
     if (!page.copy) page.version = Version();
@@ -137,7 +142,7 @@ void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan byte
     if (page.cut != kNoCut) {  // [Z6] [1.6]
       ByteMask below = stored;
       clear_from(below, page.cut > begin ? page.cut - begin : 0);
-      stored = below | (stored & page.uncut);
+      stored = page.uncut ? below | (stored & *page.uncut) : below;
     }
     if (page.second) {  // [F6] a byte equal to either value is no change
       for (std::size_t i = stored._Find_first(); i < kPageSize; i = stored._Find_next(i)) {
@@ -148,7 +153,12 @@ void Holder::mapped_page(Context c, PageNo number, std::size_t at, ByteSpan byte
     for (std::size_t i = std::max(page.zeroed, at); i < at + known; ++i) {
       if (bytes[i - at] == std::byte{}) stored.reset(i);
     }
-    c.object.staged.store(number, stored, at, bytes, stamp);
+    if (stored.any() && !c.object.staged.touches(number) &&
+        staged_now(c.object) >= limits_.staged) {
+      poison(c);  // no memory for them
+    } else {
+      c.object.staged.store(number, stored, at, bytes, stamp);
+    }
     if (!planted(Planted::twin_not_updated)) {
       make_writable(page.twin);
       std::memcpy(page.twin->data.data() + at, bytes.data(), known);

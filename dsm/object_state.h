@@ -84,6 +84,7 @@ struct RunningJob {
   std::vector<Unique> held;  // OPENs or rule 8's write()s that wait for it
   Time release = kNever;     // rule 8: answered at the latest then
   bool counts_writes = false;
+  bool evicts = false;  // makes room: the twins of its pages go too [F4]
 };
 
 // Telling the kernel a size that it does not know [Z8].
@@ -129,6 +130,21 @@ struct ObjectState {
   Stage staged;
   std::optional<Frozen> frozen;
   std::uint64_t answered_writes = 0;  // [2-kernel rule 8]
+  // What is remembered of pages that are known no more: their latest count_at_notify.
+  std::uint64_t forgotten_at_notify = kNoCount;
+  std::uint64_t counted_staged = 0;  // its part of the node's staged pages
+
+  // ---- memory is short
+  struct Late {
+    Time at;
+    PageRun pages;
+  };
+  std::deque<Late> late_twins;  // of dropped pages, which a WRITE on its way may still need [F4]
+  struct Held {
+    Unique unique;
+    Time at;
+  };
+  std::deque<Held> slowed;  // write()s that are answered then [2-kernel rule 2]
 
   // ---- who waits
   std::deque<PendingCommit> queue;

@@ -32,11 +32,12 @@ struct PageState {
   Ticket ticket;     // of the notify that the bar waits for
   Version owed;      // answer this when the bar ends; 0 = nobody waits
 
-  Version floor;  // lowest version it may still give the kernel
-  OwnPage twin;   // bytes last exchanged with the kernel [F4] [F5]
+  Version floor;         // lowest version it may still give the kernel
+  OwnPage twin;          // bytes last exchanged with the kernel [F4] [F5]
+  bool leaving = false;  // the twin goes when its page has gone: over budget [F4]
   std::unique_ptr<Second> second;
-  std::uint64_t cut = kNoCut;  // WRITEs at or beyond go [Z6]; object offset
-  ByteMask uncut;              // but for these bytes, that write() put since
+  std::uint64_t cut = kNoCut;       // WRITEs at or beyond go [Z6]; object offset
+  std::unique_ptr<ByteMask> uncut;  // but for these bytes, that write() put since
 
   // [F6] The kernel may still be zeroing the page from here on, for a smaller size it was told:
   // until this notify, which began after the kernel knew its size, has returned.

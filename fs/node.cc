@@ -21,7 +21,7 @@ constexpr std::size_t kMaxEarlyMessages = 16384;
 struct Node::Machines {
   explicit Machines(NodeOptions given)
       : options(std::move(given)),
-        holder(options.self, options.incarnation, groups, options.answer_timeout),
+        holder(options.self, options.incarnation, groups, options.answer_timeout, options.limits),
         committer(options.self, groups) {}
 
   // A group of which this node keeps a replica.

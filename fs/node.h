@@ -13,7 +13,7 @@
 
 #include "commit/checkpoint.h"
 #include "commit/group.h"
-#include "dsm/events.h"
+#include "dsm/holder.h"
 #include "fs/messages.h"
 #include "utils/base/ids.h"
 #include "utils/base/time.h"
@@ -81,6 +81,7 @@ struct NodeOptions {
   // pool, every group begins empty.
   std::function<commit::ReplicaState(GroupId)> recovered;
   Duration answer_timeout = kAnswerTimeout;
+  dsm::HolderLimits limits;  // memory for twins and staged pages
   // Observer for tests: called for each record as it is published, in Lsn order of the group.
   std::function<void(const commit::Record&, bool sets_size)> on_publish;
 };

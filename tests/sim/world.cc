@@ -45,6 +45,7 @@ std::vector<Ino> World::objects() const {
 void World::start(Host& host) {
   fs::NodeOptions node{.self = host.id, .incarnation = host.incarnation};
   node.recovered = [&host](GroupId group) { return host.log.recover(group); };
+  node.limits = options_.limits;
   node.on_publish = [this](const commit::Record& record, bool sets_size) {
     oracle_.published(record, sets_size);
   };

@@ -26,6 +26,7 @@ struct WorldOptions {
   std::uint64_t durable_us = 60, job_us = 60, request_us = 15;
   bool groups_late = false;  // nodes learn of the groups one by one
   bool invariants = true;
+  dsm::HolderLimits limits;
 };
 
 class World {

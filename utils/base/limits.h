@@ -45,6 +45,13 @@ inline constexpr auto kEarlyCommitAge = 5s;
 inline constexpr std::size_t kEarlyCommitBytes = std::size_t{32} << 20;
 // 2-kernel rule 7: how long a twin outlives the last writable handle.
 inline constexpr auto kTwinRetention = 10s;
+// [F4] Twins over this go: their pages are dropped first. A node's own setting may be another.
+inline constexpr std::size_t kMaxTwinBytes = std::size_t{1} << 30;
+// How long after such a drop a WRITE sent before it may still come (kernels before 6.16).
+inline constexpr auto kTwinLinger = 100ms;
+// 2-kernel rule 2: memory for what is staged on a node. From half of it on write() is slowed down
+// (kWriteHold each); when it is full write() is ENOSPC and a mapped WRITE poisons its object.
+inline constexpr std::size_t kMaxStagedBytes = std::size_t{1} << 30;
 
 // Namespace
 inline constexpr std::size_t kMaxName = 255;      // NAME_MAX

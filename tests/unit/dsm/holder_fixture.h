@@ -43,7 +43,8 @@ class HolderTest : public ::testing::Test {
   static constexpr GroupId kGroup{1};
   static constexpr Epoch kEpoch{1};
 
-  HolderTest() : holder(kSelf, Incarnation(7), groups, 30s) {
+  explicit HolderTest(HolderLimits limits = {})
+      : holder(kSelf, Incarnation(7), groups, 30s, limits) {
     groups.learn(kGroup, {kEpoch, kHome, Incarnation(5)});
     holder.object_learnt(kIno, kGroup);
   }
