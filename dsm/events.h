@@ -123,6 +123,7 @@ struct Job {
 struct JobDone {
   Ticket ticket;
   Ino ino;
+  bool unknown = false;  // the kernel has no such inode, or not yet
 };
 
 }  // namespace dspm::dsm

@@ -92,7 +92,8 @@ void Holder::kernel(const KernelEvent& event, Time now, HolderEffects& out) {
 void Holder::forgotten(Ino ino) {
   const auto it = objects_.find(ino);
   if (it == objects_.end()) return;
-  const Object& object = it->second;
+  Object& object = it->second;
+  if (object.attrs.empty()) object.inode_until = Time{};
   const bool idle = object.staged.empty() && !object.frozen && object.settling.empty() &&
                     object.queue.empty() && object.waits.empty() && object.jobs.empty() &&
                     object.reads.empty() && object.attrs.empty() && object.opens == 0 &&
@@ -189,6 +190,7 @@ void Holder::answer_attrs(Context c) {
       continue;
     }
     if (waiting.request.setattr && !of_resize) ++object.setattrs;
+    if (!waiting.request.setattr) object.inode_until = c.now + kInodeTime;
     AttrAnswer answer = compose(object, waiting);
     const bool shrinking = push.phase == Push::Phase::dropping && !push.grows;
     if (answer.size < object.kernel_high || shrinking) {
@@ -345,8 +347,10 @@ Time Holder::deadline_of(const Object& object) {
   if (!object.late_twins.empty()) at(object.late_twins.front().at);
   if (!object.slowed.empty()) at(object.slowed.front().at);
   if (object.push.wanted && object.push.phase == Push::Phase::none && object.setattrs == 0 &&
-      !object.resize && object.known && object.header.size > object.told) {
-    at(object.cutting_until);
+      !object.resize && object.known) {
+    const bool grows = object.header.size > object.told;
+    const Time begins = std::max(object.push.not_before, grows ? object.cutting_until : Time{});
+    if (begins != Time{}) at(begins);
   }
   return next;
 }

@@ -6,58 +6,14 @@
 #include <map>
 #include <memory>
 #include <set>
-#include <variant>
 #include <vector>
 
+#include "dsm/holder_effects.h"
 #include "dsm/object_state.h"
 #include "utils/base/doors.h"
 #include "utils/base/group_table.h"
 
 namespace dspm::dsm {
-
-struct HolderSend {
-  NodeId to;
-  std::variant<Fetch, FetchAttr, Invalidated> message;
-};
-// A frozen change for the committer: a first attempt or the next one after a refusal.
-struct SubmitCommit {
-  GroupId home;
-  CommitId id;
-  Change change;
-};
-// It became empty after a refusal: there is nothing to submit.
-struct DropCommit {
-  CommitId id;
-};
-// [L5] This kernel has nothing of the group from before its epoch.
-struct DroppedGroup {
-  GroupId group;
-  NodeId primary;
-};
-using HolderEffect =
-    std::variant<HolderSend, SubmitCommit, DropCommit, DroppedGroup, KernelAnswer, Job>;
-using HolderEffects = std::vector<HolderEffect>;
-
-// A decided commit, as the holder must hear of it [C4].
-struct CommitSettled {
-  Ino ino;
-  CommitId id;
-  Version version;
-  std::vector<ReplacedPage> pages;
-  Header header;
-  bool done = false;
-};
-
-// Memory in pages: twins, staged pages (2-kernel rule 2; 3-protocol F4).
-struct HolderLimits {
-  std::uint64_t twins = kMaxTwinBytes / kPageSize;
-  std::uint64_t staged = kMaxStagedBytes / sizeof(StagedPage);
-};
-
-struct HolderCounters {
-  std::uint64_t fetches = 0, refetches = 0, commits = 0, refused = 0, invalidations = 0;
-  std::uint64_t rewrites = 0, kept_pages = 0, timeouts = 0, poisoned = 0;
-};
 
 class Holder final : public KernelCopies {
  public:
@@ -175,6 +131,7 @@ class Holder final : public KernelCopies {
   void want_push(Context c);
   void start_push(Context c);
   void push_job_done(Context c);
+  void push_missed(Context c);
   void finish_push(Context c);
   void resize_step(Context c);
   void answer_resize(Context c);

@@ -132,7 +132,9 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
   for (const PageRun& run : again) drop_run(c, run);
   if (job.evicts) c.object.late_twins.push_back({now + kTwinLinger, job.pages});
   if (job.open) c.object.open_drop = Ticket();
-  if (job.push) push_job_done(c);
+  const bool missed =
+      done.unknown && now < c.object.inode_until && !planted(Planted::inode_not_awaited);
+  if (job.push) missed ? push_missed(c) : push_job_done(c);
   if (job.resize && c.object.resize) answer_resize(c);
   resize_step(c);
   pump(c);

@@ -104,7 +104,8 @@ void Holder::start_push(Context c) {
       (object.resize || object.setattrs > 0) && !planted(Planted::push_during_setattr);
   if (push.phase != Push::Phase::none) return;
   if (!push.wanted) return end_zeroing(c);
-  if (setattr || !object.known) return;
+  if (setattr || !object.known || c.now < push.not_before) return;
+  push.not_before = Time{};
   const std::uint64_t size = object.header.size;
   if (c.now < object.cutting_until && size > object.told) return;  // tick() comes back to it
   push.wanted = false;
@@ -132,6 +133,18 @@ void Holder::start_push(Context c) {
     push.version = object.header.version;
     finish_push(c);  // the kernel knows it
   }
+}
+
+// A LOOKUP is answered and its inode not made yet: the answer names an older size. Told again, and
+// the header's Invalidated is owed until then.
+void Holder::push_missed(Context c) {
+  Push& push = c.object.push;
+  push.phase = Push::Phase::none;
+  push.undone = false;
+  push.wanted = true;
+  push.not_before = c.now + kPushRetry;
+  push.from = std::min({push.from, c.object.kernel_size, c.object.told});
+  answer_attrs(c);
 }
 
 void Holder::push_job_done(Context c) {

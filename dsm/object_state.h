@@ -96,6 +96,7 @@ struct Push {
   std::uint64_t from = kNoCut;      // lowest old end or cut since the last push
   std::uint64_t own_from = kNoCut;  // the same of own growths, which may hide another's [C4]
   bool grows = false;
+  Time not_before{};    // the kernel had no inode to tell it to
   bool undone = false;  // a SETATTR was answered meanwhile: it must be told again [1.15]
 };
 
@@ -112,6 +113,8 @@ struct ObjectState {
   std::uint64_t kernel_size = 0;  // lowest size the kernel may believe
   std::uint64_t kernel_high = 0;  // highest; falls by a SETATTR answer or a push that shrinks
   Push push;
+  // An answer that the kernel may still be making its inode of: a size told meanwhile is lost [Z8].
+  Time inode_until{};
   Version header_owed;         // Invalidated of the header is owed up to here; 0 = none
   std::uint32_t setattrs = 0;  // AttrAnswers of SETATTRs whose SetattrAnswered is to come
   std::optional<WallTime> setattr_ctime;

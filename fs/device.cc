@@ -305,7 +305,7 @@ int Device::drop(Ino ino, std::uint64_t offset, std::uint64_t length) {
   m.body.len = std::int64_t(length);
   while (::write(fd_, &m, sizeof m) < 0) {
     if (errno == EINTR) continue;
-    return errno == ENOENT ? 0 : errno;
+    return errno;
   }
   return 0;
 }
@@ -328,7 +328,7 @@ int Device::raise_size(Ino ino, std::uint64_t size) {
   const iovec parts[2] = {{&m, sizeof m}, {unreadable_, 1}};
   while (::writev(fd_, parts, 2) < 0) {
     if (errno == EINTR) continue;
-    return errno == EFAULT || errno == ENOENT ? 0 : errno;  // EFAULT: raised, no byte touched
+    return errno == EFAULT ? 0 : errno;  // EFAULT: raised, no byte touched
   }
   return EIO;  // the payload was read: a page has bytes that nobody wrote
 }

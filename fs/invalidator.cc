@@ -118,11 +118,11 @@ void Invalidator::work() {
     --idle_;
     ++moves_;
     lock.unlock();
-    run(job);
+    const bool known = run(job);
     lock.lock();
     ++idle_;
     ++moves_;
-    done_.push_back({job.ticket, job.ino});
+    done_.push_back({job.ticket, job.ino, !known});
     if (done_.size() > 1) continue;  // the loop has been told
     lock.unlock();
     const std::uint64_t one = 1;
@@ -148,16 +148,16 @@ void Invalidator::wait_for_ctime(const dsm::Job& job, bool& seen) {
   seen = false;
 }
 
-void Invalidator::run(const dsm::Job& job) {
+bool Invalidator::run(const dsm::Job& job) {
   bool seen = true;
   if (job.after_ctime) wait_for_ctime(job, seen);
-  notify(job);
-  if (seen) return;
+  const bool known = notify(job);
+  if (seen) return known;
   std::this_thread::sleep_for(kPushAgain);
-  notify(job);
+  return notify(job);
 }
 
-void Invalidator::notify(const dsm::Job& job) {
+bool Invalidator::notify(const dsm::Job& job) {
   int error = 0;
   switch (job.kind) {
     case dsm::Job::Kind::void_attrs:
@@ -176,7 +176,8 @@ void Invalidator::notify(const dsm::Job& job) {
       if (error == 0) error = notifier_.refresh_size(job.ino);
       break;
   }
-  if (error != 0) ++failures_;
+  if (error != 0 && error != ENOENT) ++failures_;
+  return error != ENOENT;
 }
 
 }  // namespace dspm::fs

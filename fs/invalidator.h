@@ -19,7 +19,8 @@
 
 namespace dspm::fs {
 
-// The part of a device that an invalidator calls, each from any thread; errno or 0.
+// The part of a device that an invalidator calls, each from any thread; errno or 0. ENOENT: the
+// kernel has no such inode.
 struct Notifier {
   std::function<int(Ino, std::uint64_t offset, std::uint64_t length)> drop;
   std::function<int(Ino)> void_attributes;
@@ -57,9 +58,9 @@ class Invalidator {
  private:
   void start_thread();  // mutex_ held
   void work();
-  void run(const dsm::Job& job);
+  bool run(const dsm::Job& job);  // false: the kernel has no such inode
   void wait_for_ctime(const dsm::Job& job, bool& seen);
-  void notify(const dsm::Job& job);
+  bool notify(const dsm::Job& job);
 
   Notifier notifier_;
   int done_fd_;

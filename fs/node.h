@@ -13,7 +13,7 @@
 
 #include "commit/checkpoint.h"
 #include "commit/group.h"
-#include "dsm/holder.h"
+#include "dsm/holder_effects.h"
 #include "fs/messages.h"
 #include "utils/base/ids.h"
 #include "utils/base/time.h"

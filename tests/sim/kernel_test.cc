@@ -96,7 +96,7 @@ class Kernel : public testing::Test {
   std::shared_ptr<bool> notify(dsm::Job::Kind kind, std::uint64_t offset, std::uint64_t length,
                                std::uint64_t size = 0) {
     auto done = std::make_shared<bool>(false);
-    kernel_->run({Ticket(1), kIno, kind, offset, length, size, {}}, [done] { *done = true; });
+    kernel_->run({Ticket(1), kIno, kind, offset, length, size, {}}, [done](bool) { *done = true; });
     return done;
   }
 

@@ -28,6 +28,7 @@ const std::vector<std::pair<const char*, Planted>>& planted_bugs() {
       {"told_when_pushed", Planted::told_when_pushed},
       {"push_not_awaited", Planted::push_not_awaited},
       {"push_during_setattr", Planted::push_during_setattr},
+      {"inode_not_awaited", Planted::inode_not_awaited},
       {"late_setattr_ignored", Planted::late_setattr_ignored},
       {"old_end_stays", Planted::old_end_stays},
       {"no_change_no_wait", Planted::no_change_no_wait},

@@ -419,40 +419,6 @@ std::string home_comes_back(bool trace) {
   return s.end();
 }
 
-// [F6] A smaller size that this kernel applies late: the zeros of its cut are no stores, whatever
-// has grown the object since.
-std::string zeros_of_a_late_cut(bool trace) {
-  for (int round = 0; round < 12; round++) {
-    Story s(trace, 2 * kPageSize);
-    s.run(std::uint64_t(round) * 13);
-    s.net().hold<dsm::FetchAttr>(n1, n3);
-    s.net().hold<dsm::Fetch>(n1, n3);
-    const auto cut = s.begin_truncate(n2, 50);
-    s.run(500);
-    const auto load = s.begin_load(n1, 7);
-    s.run(100);
-    s.tell("n1's kernel is told the size 50 while it reads the page: it cuts when that has come");
-    s.net().release_kind<dsm::FetchAttr>();
-    s.run(200);
-    int v = 0;
-    const auto grown = s.begin_write(n3, 50, 100, &v);
-    s.wait(grown);
-    const int seen = s.write(n3, 100, 1);
-    const auto sync = s.begin_sync(n3);
-    s.run(200);
-    const auto store = s.begin_store(n1, 1);
-    const auto up = s.begin_truncate(n1, 2 * kPageSize);
-    s.run(200);
-    s.net().release_kind<dsm::Fetch>();
-    for (const auto& p : {load, cut, sync, up, store}) s.wait(p);
-    s.sync(n1);
-    s.expect(n2, 100, seen, "the kernel's own zeros take no byte of another node [F6]");
-    s.expect(n1, 100, seen, "nor do they stay on the node that cut [F6]");
-    if (!s.end().empty()) return s.end();
-  }
-  return {};
-}
-
 }  // namespace
 
 const std::vector<Scenario>& scenarios() {
@@ -471,6 +437,7 @@ const std::vector<Scenario>& scenarios() {
       {"A15", "[A15] [F3]", data_overtaken_by_inval},
       {"A19", "[A19] [Z8]", growth_reaches_mappings},
       {"B8", "[B8] [M1] [C7]", broken_connections},
+      {"Z8_inode", "[Z8]", size_before_its_inode},
       {"F6_zeros", "[F6]", zeros_of_a_late_cut},
       {"F8", "[F8]", invalidated_when_dropped},
       {"Z8_ahead", "[Z8]", size_ahead_of_its_bytes},

@@ -14,4 +14,8 @@ struct Scenario {
 };
 const std::vector<Scenario>& scenarios();
 
+// Told in a file of their own; those who call them use scenarios().
+std::string zeros_of_a_late_cut(bool trace);
+std::string size_before_its_inode(bool trace);
+
 }  // namespace dspm::sim

@@ -51,7 +51,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Pair{"told_when_learnt", "Z8_ahead"}, Pair{"late_setattr_ignored", "N13"},
                     Pair{"no_change_no_wait", "Z1_10"}, Pair{"outcome_forgotten", "B8"},
                     Pair{"no_resend", "B8"}, Pair{"push_during_setattr", "Z1_15"},
-                    Pair{"told_when_pushed", "Z8_told"}, Pair{"copies_not_marked", "Z1_6"},
+                    Pair{"inode_not_awaited", "Z8_inode"}, Pair{"copies_not_marked", "Z1_6"},
                     Pair{"old_end_stays", "Z1_13"}, Pair{"generation_not_checked", "Z1_5"}),
     [](const auto& info) { return std::string(info.param.bug); });
 

@@ -78,7 +78,8 @@ class SimKernel {
   void answer(const dsm::KernelAnswer& answer, Generation known);
   // The object of a request that waits for its answer.
   Ino object_of(const dsm::KernelAnswer& answer) const;
-  void run(const dsm::Job& job, Action done);
+  // `known`: false where the kernel has no such inode.
+  void run(const dsm::Job& job, std::function<void(bool known)> done);
 
   // ---- for tests
   bool known(Ino ino) const { return inodes_.contains(ino); }
@@ -166,8 +167,8 @@ class SimKernel {
   void end_no_write(Inode& inode);
   void setattr_attributes(Inode& inode, Action done, bool truncating);
   void setattr_answered(Inode& inode, std::uint64_t size, bool truncating, Action done);
+  void instantiate(Ino ino, std::uint64_t version, std::uint64_t size, Action done);
   void apply_getattr(Inode& inode, std::uint64_t version, std::uint64_t size, Action done);
-  void finish_job(const dsm::Job& job, const Action& done);
 
   Scheduler& scheduler_;
   NodeId node_;

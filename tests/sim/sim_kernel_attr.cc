@@ -223,16 +223,24 @@ void SimKernel::lookup(Ino ino, Action done) {
                                          const KernelAnswer& a, Generation) {
     const auto* attr = std::get_if<dsm::AttrAnswer>(&a);
     if (attr == nullptr) return scheduler_.fail("LOOKUP was answered with an error");
-    lookups_[ino]--;
-    const auto [it, fresh] = inodes_.try_emplace(ino);
-    Inode& i = it->second;
-    if (!fresh) return apply_getattr(i, version, attr->size, done);
-    i.ino = ino;
-    i.size = attr->size;
-    i.ctime = named_ctimes_[ino];
-    i.attr_version = ++attr_version_;
-    done();
+    scheduler_.after_us(
+        scheduler_.below(scheduler_.percent(options_.late_percent) ? options_.apply_delay_us : 3),
+        [=, this, size = attr->size] { instantiate(ino, version, size, done); });
   });
+}
+
+// The caller's thread makes the inode, or finds it and takes the answer as a GETATTR's.
+void SimKernel::instantiate(Ino ino, std::uint64_t version, std::uint64_t size, Action done) {
+  lookups_[ino]--;
+  const auto [it, fresh] = inodes_.try_emplace(ino);
+  Inode& i = it->second;
+  if (!fresh) return apply_getattr(i, version, size, std::move(done));
+  scheduler_.say("k", node_, " o", ino, " has an inode: size ", size);
+  i.ino = ino;
+  i.size = size;
+  i.ctime = named_ctimes_[ino];
+  i.attr_version = ++attr_version_;
+  done();
 }
 
 void SimKernel::open(Ino ino, bool writable, Action done) {
@@ -292,21 +300,19 @@ bool SimKernel::forget(Ino ino) {
 }
 
 // ---- notifies
-void SimKernel::finish_job(const dsm::Job& job, const Action& done) {
-  inode(job.ino).users--;
-  done();
-}
-
-void SimKernel::run(const dsm::Job& job, Action done) {
+void SimKernel::run(const dsm::Job& job, std::function<void(bool)> done) {
   const auto it = inodes_.find(job.ino);
-  if (it == inodes_.end()) return done();  // ENOENT
+  if (it == inodes_.end()) return done(false);  // ENOENT
   Inode& i = it->second;
   if (job.after_ctime && i.ctime < *job.after_ctime) {
     scheduler_.after_us(50, [this, job, done = std::move(done)] { run(job, done); });
     return;
   }
   const std::uint64_t end = job.length == 0 ? kToEnd : job.offset + job.length;
-  const Action finish = [this, job, done = std::move(done)] { finish_job(job, done); };
+  const Action finish = [&i, done = std::move(done)] {
+    i.users--;
+    done(true);
+  };
   i.users++;
   i.attr_version = ++attr_version_;
   switch (job.kind) {

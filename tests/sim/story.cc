@@ -38,11 +38,13 @@ void Story::wait(const PendingRef& pending) {
 
 std::string Story::end() { return scheduler_.failure(); }
 
-void Story::open(NodeId n) {
+PendingRef Story::begin_open(NodeId n) {
   auto p = std::make_shared<Pending>();
   world_.open(n, ino_, true, [p] { p->done = true; });
-  wait(p);
+  return p;
 }
+
+void Story::open(NodeId n) { wait(begin_open(n)); }
 
 void Story::close(NodeId n) {
   auto p = std::make_shared<Pending>();

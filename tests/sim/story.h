@@ -30,6 +30,7 @@ class Story {
   void tell(const std::string& what) { scheduler_.say("-- ", what); }
 
   void open(NodeId n);
+  PendingRef begin_open(NodeId n);
   void close(NodeId n);
   std::optional<int> load(NodeId n, std::uint64_t at);  // checked by the oracle; nullopt: SIGBUS
   void expect(NodeId n, std::uint64_t at, int value, const std::string& why);

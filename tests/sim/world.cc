@@ -160,11 +160,11 @@ void World::start_job(Host& host, const dsm::Job& job) {
 }
 
 void World::run_job(Host& host, const dsm::Job& job) {
-  host.kernel->run(job, [this, &host, job] {
-    later(host, microseconds(1 + scheduler_.below(20)), [this, &host, job] {
+  host.kernel->run(job, [this, &host, job](bool known) {
+    later(host, microseconds(1 + scheduler_.below(20)), [this, &host, job, known] {
       host.jobs_running[job.ino]--;
       scheduler_.say("n", host.id, " job ", job.ticket, " returned");
-      step(host, dsm::JobDone{job.ticket, job.ino});
+      step(host, dsm::JobDone{job.ticket, job.ino, !known});
     });
   });
 }

@@ -45,6 +45,10 @@ inline constexpr auto kEarlyCommitAge = 5s;
 inline constexpr std::size_t kEarlyCommitBytes = std::size_t{32} << 20;
 // 2-kernel rule 7: how long a twin outlives the last writable handle.
 inline constexpr auto kTwinRetention = 10s;
+// How long a kernel may take to make an inode of the answer that names it; how long a size is kept
+// back that came too early for it [Z8].
+inline constexpr auto kInodeTime = 1s;
+inline constexpr auto kPushRetry = 1ms;
 // [F4] Twins over this go: their pages are dropped first. A node's own setting may be another.
 inline constexpr std::size_t kMaxTwinBytes = std::size_t{1} << 30;
 // How long after such a drop a WRITE sent before it may still come (kernels before 6.16).

@@ -31,6 +31,7 @@ enum class Planted {
   told_when_pushed,         // told rises only after the push [Z8]
   push_not_awaited,         // Invalidated of a header before the kernel knows the size [Z8]
   push_during_setattr,      // [Z9]
+  inode_not_awaited,        // a size that came before its inode is not told again [Z8]
   late_setattr_ignored,     // a push does not wait for the SETATTR answer's ctime [Z9]
   old_end_stays,            // a growth does not invalidate from the old end [Z8.4]
   no_change_no_wait,        // [C6]

@@ -10,31 +10,9 @@
 #include <vector>
 
 #include "dsm/holder.h"
+#include "tests/unit/dsm/holder_values.h"
 
 namespace dspm::dsm::test {
-
-inline Bytes bytes_of(const std::string& text) {
-  Bytes out;
-  for (const char c : text) out.push_back(std::byte(c));
-  return out;
-}
-inline Bytes whole(char c) { return Bytes(kPageSize, std::byte(c)); }
-inline PageRef filled(char c) {
-  OwnPage page = new_zero_page();
-  page->data.fill(std::byte(c));
-  return page;
-}
-inline Lsn at(std::uint64_t sequence, std::uint32_t epoch = 1) {
-  return Lsn(Epoch(epoch), sequence);
-}
-inline Header header_of(std::uint64_t version, std::uint64_t size, std::vector<Cut> cuts = {}) {
-  Header header;
-  header.version = at(version);
-  header.size = size;
-  if (!cuts.empty()) header.generation = cuts.back().generation;
-  header.cuts = std::move(cuts);
-  return header;
-}
 
 class HolderTest : public ::testing::Test {
  protected:
@@ -93,8 +71,8 @@ class HolderTest : public ::testing::Test {
     }
     step([&] { holder.data(message, now, out); });
   }
-  void done(Ticket ticket) {
-    step([&] { holder.job_done({ticket, kIno}, now, out); });
+  void done(Ticket ticket, bool unknown = false) {
+    step([&] { holder.job_done({ticket, kIno, unknown}, now, out); });
   }
   void settled(const CommitId& id, std::uint64_t version, std::vector<ReplacedPage> pages,
                const Header& header, bool is_done = true) {
@@ -103,6 +81,13 @@ class HolderTest : public ::testing::Test {
   }
   void returned(const CommitId& id, Status reason, const Header& header) {
     step([&] { holder.commit_returned(kIno, id, reason, header, now, out); });
+  }
+  void lost(const CommitId& id) {
+    step([&] { holder.commit_lost(kIno, id, now, out); });
+  }
+  void new_life(Epoch epoch) {  // of the home, which has lost its memory [P6]
+    groups.learn(kGroup, {epoch, kHome, Incarnation(6)});
+    step([&] { holder.group_reset(kGroup, now, out); });
   }
   void after(Duration time) {
     now += time;

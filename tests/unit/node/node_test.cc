@@ -37,7 +37,24 @@ class Cluster : public ::testing::Test {
     }
   }
   void learn(std::uint32_t node, std::uint32_t epoch = 1) {
-    step(node, GroupLearnt{kGroup, Epoch(epoch), NodeId(1), Incarnation(10), {NodeId(1)}, {}});
+    step(node,
+         GroupLearnt{kGroup, Epoch(epoch), NodeId(1), Incarnation(lives[1]), {NodeId(1)}, {}});
+  }
+  // Node 1 dies with all it had and comes back; the others hear of it one by one.
+  void restart_home() {
+    lives[1] = 11;
+    NodeOptions options;
+    options.self = NodeId(1);
+    options.incarnation = Incarnation(11);
+    nodes[1] = std::make_unique<Node>(options);
+    std::erase_if(net, [](const Sent& m) { return m.from == NodeId(1) || m.to == NodeId(1); });
+    for (std::uint32_t n = 1; n <= 3; ++n) {
+      step(1, PeerUp{NodeId(n), Incarnation(lives[n])});
+      if (n > 1) step(n, PeerUp{NodeId(1), Incarnation(11)});
+    }
+    step(1, ObjectLearnt{kIno, kGroup});
+    for (std::uint32_t n = 1; n <= 3; ++n) learn(n, 2);
+    run();
   }
   void learn_all() {
     for (std::uint32_t n = 1; n <= 3; ++n) learn(n);
@@ -65,7 +82,7 @@ class Cluster : public ::testing::Test {
       if (!net.empty()) {
         const Sent m = net.front();
         net.pop_front();
-        step(m.to.value, FromPeer{m.from, Incarnation(m.from.value * 10), m.message});
+        step(m.to.value, FromPeer{m.from, Incarnation(lives[m.from.value]), m.message});
       } else if (!logs.empty()) {
         const auto log = logs.front();
         logs.pop_front();
@@ -104,6 +121,7 @@ class Cluster : public ::testing::Test {
 
   Time now{};
   std::uint64_t unique = 0;
+  std::map<std::uint32_t, std::uint64_t> lives{{1, 10}, {2, 20}, {3, 30}};
   std::map<std::uint32_t, std::unique_ptr<Node>> nodes;
   std::map<std::uint32_t, std::vector<dsm::KernelAnswer>> answers;
   std::deque<Sent> net;
@@ -258,6 +276,21 @@ TEST(OutboxTest, M3_AnotherGroupsLogIsNotOurs) {
   settlement.version = Lsn(Epoch(1), 5);
   outbox.send(NodeId(2), commit::Done{GroupId(9), Epoch(1), kIno, {}, settlement}, ready);
   EXPECT_EQ(ready.size(), 1u);
+}
+
+TEST_F(Cluster, P6_WhatOthersStagedIsCommittedAnewAtAHomeThatBeganAgain) {
+  learn_all();
+  write(2, 0, "a");
+  sync(2);
+  run();
+  ASSERT_TRUE(answered(2));
+  EXPECT_EQ(read(3, 1), "a");
+  write(2, 0, "b");
+  restart_home();
+  sync(2);
+  run();
+  EXPECT_TRUE(answered(2));
+  EXPECT_EQ(read(3, 1), "b") << "its copy from the old life is gone";
 }
 
 }  // namespace
