@@ -1,7 +1,7 @@
-// Requests as a kernel, or whoever holds its descriptor, might send them: any opcode, any object,
-// any bytes, one after the other, to the handlers over a node, a tree and a store. Nothing is read
-// that is not in the request, and whoever is waited for is waited for once. Each request of the
-// input: opcode, object, two bytes of length, body.
+// Requests as a kernel might send them, and as none would: any opcode, any object, any bytes, one
+// after the other, to the handlers over a node, a tree and a store. Nothing is read that is not in
+// the request. (What a kernel means is trusted: it releases what it has opened, for example.)
+// Each request of the input: opcode, object, two bytes of length, body.
 #include <fcntl.h>
 
 #include <cstdint>
@@ -32,7 +32,7 @@ class Daemon {
  public:
   Daemon()
       : device_(Device::detached(::open("/dev/null", O_WRONLY | O_CLOEXEC))),
-        node_({NodeId(1), Incarnation(1), GroupId(1)}),
+        node_(node_options()),
         exchange_(*device_, node_, clock_),
         names_(store_options(), names::apply_delta),
         store_(names_.attach()) {
@@ -43,7 +43,7 @@ class Daemon {
     options.now = [this] { return clock_.now(); };
     tree_ = std::make_unique<names::Tree>(*store_, options);
     dispatch_ = std::make_unique<Dispatch>(exchange_, *tree_);
-    exchange_.step(GroupLearnt{GroupId(1), Epoch(1), NodeId(1), Incarnation(1)});
+    exchange_.step(GroupLearnt{GroupId(1), Epoch(1), NodeId(1), Incarnation(1), {NodeId(1)}, {}});
     tree_->make_root(clock_.wall(), [](const Outcome&) {});
     settle();
   }
@@ -65,6 +65,12 @@ class Daemon {
   }
 
  private:
+  static NodeOptions node_options() {
+    NodeOptions options;
+    options.self = NodeId(1);
+    options.incarnation = Incarnation(1);
+    return options;
+  }
   sim::SimStoreOptions store_options() {
     sim::SimStoreOptions options;
     options.now = [this] { return clock_.now(); };
@@ -81,7 +87,8 @@ class Daemon {
       for (NodeEffect& effect : effects) {
         if (const auto* job = std::get_if<dsm::Job>(&effect))
           exchange_.step(dsm::JobDone{job->ticket, job->ino});
-        if (const auto* log = std::get_if<WriteLog>(&effect)) exchange_.step(LogDurable{log->lsn});
+        if (const auto* log = std::get_if<WriteLog>(&effect))
+          exchange_.step(LogDurable{log->group, log->record->lsn});
         if (const auto* answer = std::get_if<dsm::KernelAnswer>(&effect))
           exchange_.answered(*answer);
       }
@@ -91,7 +98,6 @@ class Daemon {
       call();
     }
     exchange_.end_turn();
-    node_.check_invariants();
   }
 
   StandingClock clock_;
