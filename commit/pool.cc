@@ -11,6 +11,9 @@
 namespace dspm::commit {
 namespace {
 
+// Bytes of frames that wait for a file's flusher: what a disk writes in a moment.
+constexpr std::uint64_t kMostBacklog = std::uint64_t{64} << 20;
+
 // Pages that folding it may need a fresh frame for: all may be pinned, and a cut goes through one.
 std::uint64_t pages_touched(const Record& record) {
   if (record.kind != RecordKind::write) return 0;
@@ -208,7 +211,7 @@ Status Pool::room(GroupId group, const Need& need) {
   if (frames.live(group) + need.fresh > page_share()) return Status::no_space;
   if (frames.live(group) + need.pages > frame_share()) return Status::no_space;
   if (log_used(group) + need.log_bytes <= log_share() &&
-      frames.used(group) + need.pages <= frame_share()) {
+      frames.used(group) + need.pages <= frame_share() && state_->pmem.backlog() <= kMostBacklog) {
     return frames.secure(need.pages).status();
   }
   state_->space_wanted = true;

@@ -115,7 +115,8 @@ void SimRegion::lose_power(Keep keep, std::uint64_t seed) {
 }
 
 void SimRegion::flip_bit(std::uint64_t offset, unsigned bit) {
-  for (Bytes* bytes : {&now_, &noticed_, &durable_}) (*bytes)[offset] ^= std::byte(1u << bit);
+  for (AlignedBytes* bytes : {&now_, &noticed_, &durable_})
+    (*bytes)[offset] ^= std::byte(1u << bit);
 }
 
 // A log in memory is written past the caches: nothing orders its stores but the fence.

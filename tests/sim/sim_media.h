@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/sim/aligned_bytes.h"
 #include "utils/base/bytes.h"
 #include "utils/pmem/pmem.h"
 
@@ -55,7 +56,7 @@ class SimRegion {
 
   std::uint32_t unit_, store_;
   bool in_order_;
-  Bytes now_, noticed_, durable_;
+  AlignedBytes now_, noticed_, durable_;
   std::map<std::uint64_t, Stores> pending_;  // by unit, in order
   std::uint64_t calls_ = 0;
 };

@@ -15,6 +15,7 @@ using Action = std::function<Outcome()>;
 void add_status(CLI::App& app, Action& chosen);
 void add_object(CLI::App& app, Action& chosen);
 void add_dev(CLI::App& app, Action& chosen);
+void add_pool(CLI::App& app, Action& chosen);
 
 inline const char* const kDefaultDir = "./dspm-dev";
 

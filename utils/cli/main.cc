@@ -14,6 +14,7 @@ int main(int argc, char** argv) {
   dspm::cli::add_status(app, chosen);
   dspm::cli::add_object(app, chosen);
   dspm::cli::add_dev(app, chosen);
+  dspm::cli::add_pool(app, chosen);
   if (const auto code = dspm::parse_words(app, argc, argv)) return *code;
   const auto outcome = chosen();
   if (outcome) return 0;
