@@ -12,7 +12,7 @@ namespace {
 void forget_cuts(std::vector<Cut>& cuts, Generation learnt) {
   if (cuts.size() > kCutsKept)
     std::erase_if(cuts, [&](const Cut& cut) { return cut.generation <= learnt; });
-  while (cuts.size() > kMaxCuts) {  // the two oldest become one that loses rather too much
+  while (cuts.size() >= kMaxCuts) {  // the two oldest become one that loses rather too much
     cuts[1].size = std::min(cuts[0].size, cuts[1].size);
     cuts.erase(cuts.begin());
   }
