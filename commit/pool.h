@@ -85,7 +85,8 @@ class Pool {
   // ---- checkpoints
   // There is enough to gain, and none is under way.
   bool wants_checkpoint() const;
-  // With every group of the pool; nothing may be folded between noting `groups` and this call.
+  // With every group that is served here (one that is not stays as it was); nothing may be folded
+  // between noting `groups` and this call.
   void begin_checkpoint(std::vector<GroupState> groups);
   bool checkpointing() const;
   // Per group the applied LSN of the checkpoint that has become durable since the last call: no

@@ -33,6 +33,10 @@ bool Pool::checkpointing() const { return state_->stage != State::Stage::idle; }
 void Pool::begin_checkpoint(std::vector<GroupState> groups) {
   State& s = *state_;
   DSPM_CHECK(s.stage == State::Stage::idle);
+  for (const GroupState& known : s.covered) {
+    const auto same = [&](const GroupState& g) { return g.group == known.group; };
+    if (std::none_of(groups.begin(), groups.end(), same)) groups.push_back(known);
+  }
   std::sort(groups.begin(), groups.end(),
             [](const GroupState& a, const GroupState& b) { return a.group < b.group; });
   for (const GroupState& state : groups) {
@@ -68,6 +72,7 @@ void Pool::State::write_checkpoint() {
 // From now on a restart begins with this checkpoint.
 void Pool::State::checkpoint_durable() {
   newest = next.number;
+  covered = next.groups;
   start = log.tail();
   frames.checkpoint_durable();
 }

@@ -114,6 +114,7 @@ Result<Pool::Opened> Pool::open(Pmem& pmem, const PoolIdentity& expected,
   }
   s.head = r.checkpoint.head;
   s.newest = number;
+  s.covered = std::move(r.checkpoint.groups);
   s.start = r.checkpoint.head;
   // Again: whoever copied the pool's files may have made holes.
   if (auto secured = pmem.secure(format::frame_offset(r.superblock.frames, r.frames.untouched));

@@ -78,9 +78,10 @@ struct Pool::State {
   std::deque<Put> owed;
   std::vector<Reached> durable, trimmed;
 
-  std::uint64_t head = 0;    // of the last checkpoint: both anchors name it
-  std::uint64_t newest = 0;  // number of the last checkpoint
-  std::uint64_t start = 0;   // log position behind its record
+  std::uint64_t head = 0;           // of the last checkpoint: both anchors name it
+  std::uint64_t newest = 0;         // number of the last checkpoint
+  std::uint64_t start = 0;          // log position behind its record
+  std::vector<GroupState> covered;  // by the last checkpoint
   Stage stage = Stage::idle;
   Checkpoint next;            // under way
   std::uint64_t awaited = 0;  // a sync, a position, a count of fences: by stage

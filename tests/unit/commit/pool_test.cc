@@ -163,6 +163,21 @@ TEST_F(PoolTest, P9_AGroupThatCannotMoveDoesNotPinTheLog) {
   EXPECT_EQ(opened->groups[1].records[0]->lsn, at(1));
 }
 
+TEST_F(PoolTest, P9_AGroupThatIsNotServedStaysAsItWas) {
+  start();
+  put(record(1, 0, 100));
+  GroupState state{kOne, at(1), {}};
+  state.outcomes[{NodeId(1), Incarnation(1)}].decided[1] = at(1);
+  checkpoint({state});
+  reopen();
+  for (int i = 0; i < 3; ++i) checkpoint({{kTwo, at(5), {}}});
+  reopen();
+  ASSERT_EQ(opened->groups.size(), 2u);
+  EXPECT_EQ(opened->groups[0].applied, at(1));
+  EXPECT_EQ(opened->groups[0].outcomes, state.outcomes);
+  EXPECT_EQ(frames->page(kIno, PageNo(0)).version, at(1));
+}
+
 TEST_F(PoolTest, A6_WhatIsCutIsNotReportedAndWhatReplacesItWins) {
   start();
   put(record(1, 0, 10));
