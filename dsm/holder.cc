@@ -183,7 +183,8 @@ void Holder::answer_attrs(Context c) {
   for (auto it = object.attrs.begin(); it != object.attrs.end();) {
     const AttrInFlight& waiting = it->second;
     const bool of_resize = waiting.request.setattr && object.resize && object.resize->answered;
-    const bool telling = push.phase == Push::Phase::dropping && push.grows;
+    const bool telling = (push.phase == Push::Phase::dropping && push.grows) ||
+                         (object.resize && object.resize->raising);  // [1.16]
     const bool held = waiting.request.setattr ? push.phase != Push::Phase::none : telling;
     if (!waiting.times || (held && !of_resize)) {
       ++it;
@@ -302,12 +303,10 @@ void Holder::timeouts(Context c) {
     pending.deadline = kNever;
   }
   if (object.resize && !object.resize->answered && object.resize->deadline <= c.now) {
-    late.push_back(object.resize->unique);
     std::erase_if(object.queue, [](const PendingCommit& pending) {
       return pending.kind == PendingCommit::Kind::resize;
     });
-    object.resize.reset();
-    ++object.setattrs;
+    late.push_back(fail_resize(c));
   }
   for (const Unique unique : late) {
     ++counters_.timeouts;

@@ -134,7 +134,9 @@ class Holder final : public KernelCopies {
   void push_missed(Context c);
   void finish_push(Context c);
   void resize_step(Context c);
+  void resize_raised(Context c, Unique setattr);
   void answer_resize(Context c);
+  Unique fail_resize(Context c);
   void setattr_answered(Context c, const SetattrAnswered& event);
   // holder_commit.cc
   void enqueue(Context c, PendingCommit pending);

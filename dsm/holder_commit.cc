@@ -24,7 +24,7 @@ void Holder::pump(Context c) {
     if (pending.unique && handle != object.handles.end() && handle->second) {
       if (!object.jobs.empty()) {  // [F11] answered when its pages have left the kernel
         object.queue.push_front(std::move(pending));
-        return;
+        break;
       }
       handle->second = pending.flush;
       answer(c, pending.unique, Status::unknown);
@@ -187,9 +187,7 @@ void Holder::give_back(Context c, Status reason) {
     return true;
   });
   if (object.resize && object.resize->sequence == sequence) {
-    told.push_back(object.resize->unique);
-    object.resize.reset();
-    ++object.setattrs;  // its SetattrAnswered comes with the error
+    told.push_back(fail_resize(c));
   }
   for (const Unique unique : told) answer(c, unique, reason);
 }
@@ -233,6 +231,10 @@ void Holder::commit_lost(Ino ino, const CommitId& id, Time now, HolderEffects& o
     told.push_back(wait.unique);
     return true;
   });
+  const std::optional<Resize>& resize = c.object.resize;
+  if (resize && resize->sequence == id.sequence && !resize->answered) {
+    told.push_back(fail_resize(c));
+  }
   for (const Unique unique : told) answer(c, unique, Status::unknown);
   pump(c);
   finish(ino, out);

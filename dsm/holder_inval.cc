@@ -135,7 +135,7 @@ void Holder::job_done(const JobDone& done, Time now, HolderEffects& out) {
   const bool missed =
       done.unknown && now < c.object.inode_until && !planted(Planted::inode_not_awaited);
   if (job.push) missed ? push_missed(c) : push_job_done(c);
-  if (job.resize && c.object.resize) answer_resize(c);
+  if (job.resize) resize_raised(c, job.resize);
   resize_step(c);
   pump(c);
   finish(done.ino, out);

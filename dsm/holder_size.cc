@@ -164,6 +164,7 @@ void Holder::push_job_done(Context c) {
   push.version = object.header.version;
   push.from = kNoCut;
   if (!planted(Planted::told_when_pushed)) object.told = std::max(object.told, size);
+  object.kernel_high = std::max(object.kernel_high, size);
   RunningJob running;
   running.push = true;
   running.pages = from_page(old_end);
@@ -230,14 +231,31 @@ void Holder::resize_step(Context c) {
     if (end <= resize.size) return answer_resize(c);
     resize.raising = true;
     RunningJob running;
-    running.resize = true;
+    running.resize = resize.unique;
     // On a page that this kernel cannot have, and dropping none: neither may meet a dirty page,
     // whose WRITE waits for this very answer.
     const std::uint64_t beyond =
         std::min(std::max(end, c.object.kernel_high) + kPageSize, kMaxObjectSize - 1);
+    c.object.kernel_high = std::max(c.object.kernel_high, beyond + 1);
     start_job(c, Job{{}, c.ino, Job::Kind::raise_size, kMaxObjectSize, 0, beyond + 1, {}},
               std::move(running));
   }
+}
+
+// A raise whose SETATTR has been answered with an error meanwhile is undone by a push.
+void Holder::resize_raised(Context c, Unique setattr) {
+  if (c.object.resize && c.object.resize->unique == setattr) return answer_resize(c);
+  c.object.push.from = std::min(c.object.push.from, c.object.told);
+  want_push(c);
+}
+
+// It is answered with an error, by the caller; its SetattrAnswered comes with ctime 0.
+Unique Holder::fail_resize(Context c) {
+  const Unique unique = c.object.resize->unique;
+  c.object.resize.reset();
+  ++c.object.setattrs;
+  answer_attrs(c);
+  return unique;
 }
 
 void Holder::answer_resize(Context c) {
@@ -257,10 +275,16 @@ void Holder::answer_resize(Context c) {
     object.push.from = std::min(object.push.from, object.told);
     object.push.wanted = true;
   }
+  resize.low = object.kernel_size;
+  resize.high = object.kernel_high;
   object.kernel_size = object.kernel_high = resize.size;
-  if (object.push.phase != Push::Phase::none) object.push.undone = true;
+  if (object.push.phase != Push::Phase::none) {  // what it raises to may still come
+    object.push.undone = true;
+    object.kernel_high = std::max(resize.size, resize.high);
+  }
   AttrAnswer answer{resize.unique, resize.size, {}};
   c.out.push_back(KernelAnswer{std::move(answer)});
+  answer_attrs(c);
 }
 
 void Holder::setattr_answered(Context c, const SetattrAnswered& event) {
@@ -268,9 +292,16 @@ void Holder::setattr_answered(Context c, const SetattrAnswered& event) {
   if (object.setattrs > 0) --object.setattrs;
   if (event.ctime.ns != 0) object.setattr_ctime = event.ctime;
   if (object.resize && object.resize->answered) {
-    if (event.ctime.ns != 0) object.cutting_until = c.now + kCuttingTime;
+    const bool applied = event.ctime.ns != 0;
+    if (applied) {
+      object.cutting_until = c.now + kCuttingTime;
+    } else {  // decided, and answered with an error: the kernel has the size that it had
+      object.kernel_size = std::min(object.kernel_size, object.resize->low);
+      object.kernel_high = std::max(object.kernel_high, object.resize->high);
+      object.push.from = std::min(object.push.from, object.resize->size);
+    }
     object.resize.reset();
-    const bool same = object.known && object.header.size == object.told;
+    const bool same = applied && object.known && object.header.size == object.told;
     if (same && !object.header_owed && object.push.phase == Push::Phase::none) {
       object.push.wanted = false;  // the answer told the size that is
       object.push.from = kNoCut;

@@ -53,8 +53,9 @@ struct Resize {
   std::uint64_t sequence = 0;  // of its commit; 0 = not frozen yet
   bool decided = false;
   bool done = false;
-  bool raising = false;   // i_size is being raised beyond it first [1.16]
-  bool answered = false;  // AttrAnswer given; SetattrAnswered not heard yet
+  bool raising = false;             // i_size is being raised beyond it first [1.16]
+  bool answered = false;            // AttrAnswer given; SetattrAnswered not heard yet
+  std::uint64_t low = 0, high = 0;  // kernel_size, kernel_high before it was answered
   Time deadline = kNever;
 };
 
@@ -80,7 +81,7 @@ struct RunningJob {
   PageRun pages;             // what it drops; count 0 = none
   bool open = false;         // the drop before the first writable OPEN [F4]
   bool push = false;         // tells the kernel a size [Z8]
-  bool resize = false;       // raises i_size before a SETATTR answer [1.16]
+  Unique resize;             // raises i_size before the answer of this SETATTR [1.16]
   std::vector<Unique> held;  // OPENs or rule 8's write()s that wait for it
   Time release = kNever;     // rule 8: answered at the latest then
   bool counts_writes = false;
