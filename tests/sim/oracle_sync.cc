@@ -28,6 +28,8 @@ void Oracle::sync_returned(const Sync& sync) {
   for (const auto& [offset, value] : sync.own) {
     Place& p = o.places.at(offset);
     const Value& v = p.values[value];
+    // A truncation took it: what this node stored there since is no business of this sync.
+    if (index_of(p, value) == kNotFound && voidable(o, offset, v)) continue;
     std::size_t best = kNotFound;
     for (std::size_t i = 0; i < p.published.size() && best == kNotFound; i++) {
       const std::uint8_t other = p.published[i].value;
