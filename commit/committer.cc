@@ -23,6 +23,12 @@ void Committer::send(const CommitId& id, const Flight& flight, CommitterEffects&
                                      done_below(flight.home, id), flight.decided, flight.change}});
 }
 
+void Committer::reserve(GroupId home, const CommitId& id) {
+  Flight& flight = flights_[id];
+  flight.home = home;
+  flight.returned = true;
+}
+
 void Committer::submit(GroupId home, const CommitId& id, Change change, CommitterEffects& out) {
   Flight& flight = flights_[id];
   flight.home = home;

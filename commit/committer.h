@@ -42,9 +42,11 @@ class Committer {
   // `groups` must outlive the committer.
   Committer(NodeId self, const GroupTable& groups) : self_(self), groups_(groups) {}
 
+  // `id` is taken and not submitted yet: it counts as not Done from now on [C7].
+  void reserve(GroupId home, const CommitId& id);
   // First attempt of `id`, or the next one after Returned. `change` must have been frozen for it.
   void submit(GroupId home, const CommitId& id, Change change, CommitterEffects& out);
-  // It will not be submitted again (the change became empty after a refusal).
+  // It will not be submitted (again).
   void forget(const CommitId& id);
 
   void decided(const Decided& message, CommitterEffects& out);
@@ -65,8 +67,8 @@ class Committer {
     Ino ino;
     std::uint32_t attempt = 0;
     bool decided = false;
-    bool returned = false;
-    Change change;  // without bytes once decided
+    bool returned = false;  // nothing is asked of its primary: reserved, or refused
+    Change change;          // without bytes once decided
   };
   void send(const CommitId& id, const Flight& flight, CommitterEffects& out) const;
   std::uint64_t done_below(GroupId group, const CommitId& id) const;

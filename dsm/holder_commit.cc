@@ -80,7 +80,10 @@ bool Holder::freeze(Context c, const PendingCommit& pending) {
 void Holder::submit(Context c) {
   Object& object = c.object;
   Frozen& frozen = *object.frozen;
-  if (!object.known) return fetch_header(c);
+  if (!object.known) {
+    c.out.push_back(ReserveCommit{object.home, frozen.id});
+    return fetch_header(c);
+  }
   frozen.submitted = true;
   Change change;
   change.ino = c.ino;
@@ -177,6 +180,7 @@ void Holder::check_waits(Context c) {
 void Holder::give_back(Context c, Status reason) {
   Object& object = c.object;
   const std::uint64_t sequence = object.frozen->id.sequence;
+  c.out.push_back(DropCommit{object.frozen->id});
   object.staged.put_back(std::move(object.frozen->stage));
   object.frozen.reset();
   std::erase(object.settling, sequence);
@@ -212,8 +216,8 @@ void Holder::commit_returned(Ino ino, const CommitId& id, Status reason, const H
     } else {
       std::erase(object.settling, id.sequence);
       object.frozen.reset();
+      out.push_back(DropCommit{id});
     }
-    out.push_back(DropCommit{id});
     pump(c);
   }
   finish(ino, out);

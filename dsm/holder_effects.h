@@ -20,7 +20,12 @@ struct SubmitCommit {
   CommitId id;
   Change change;
 };
-// It became empty after a refusal: there is nothing to submit.
+// It is frozen and will be submitted or dropped later: not Done until then [C7].
+struct ReserveCommit {
+  GroupId home;
+  CommitId id;
+};
+// It will not be submitted (again): it became empty, or its bytes went back.
 struct DropCommit {
   CommitId id;
 };
@@ -29,8 +34,8 @@ struct DroppedGroup {
   GroupId group;
   NodeId primary;
 };
-using HolderEffect =
-    std::variant<HolderSend, SubmitCommit, DropCommit, DroppedGroup, KernelAnswer, Job>;
+using HolderEffect = std::variant<HolderSend, ReserveCommit, SubmitCommit, DropCommit, DroppedGroup,
+                                  KernelAnswer, Job>;
 using HolderEffects = std::vector<HolderEffect>;
 
 // A decided commit, as the holder must hear of it [C4].

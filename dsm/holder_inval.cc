@@ -4,6 +4,7 @@
 
 #include "dsm/holder.h"
 #include "utils/base/check.h"
+#include "utils/base/limits.h"
 #include "utils/base/planted.h"
 
 namespace dspm::dsm {
@@ -43,8 +44,10 @@ void Holder::flush_invalidated(HolderEffects& out) {
     const auto it = objects_.find(key.first);
     const GroupView* group = it == objects_.end() ? nullptr : home(it->second);
     if (group == nullptr || group->epoch != key.second.epoch()) continue;  // its asker is gone
-    out.push_back(HolderSend{group->primary, Invalidated{it->second.home, group->epoch, key.first,
-                                                         key.second, std::move(runs), false}});
+    for (PageRuns& pages : parts_of(runs, kMaxPagesNamed)) {
+      out.push_back(HolderSend{group->primary, Invalidated{it->second.home, group->epoch, key.first,
+                                                           key.second, std::move(pages), false}});
+    }
   }
   gathered_.clear();
 }

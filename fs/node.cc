@@ -252,6 +252,8 @@ void Node::Machines::route_holder() {
             std::visit([&](auto& m) { send(e.to, std::move(m)); }, e.message);
           } else if constexpr (std::is_same_v<E, dsm::DroppedGroup>) {
             send(e.primary, commit::Dropped{e.group, groups.find(e.group)->epoch});
+          } else if constexpr (std::is_same_v<E, dsm::ReserveCommit>) {
+            committer.reserve(e.home, e.id);
           } else if constexpr (std::is_same_v<E, dsm::SubmitCommit>) {
             committer.submit(e.home, e.id, std::move(e.change), committer_out);
           } else if constexpr (std::is_same_v<E, dsm::DropCommit>) {

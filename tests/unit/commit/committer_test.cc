@@ -85,6 +85,23 @@ TEST_F(CommitterTest, C7_NamesBelowWhichAllIsDone) {
   EXPECT_EQ(submit(4).done_below, 2u) << "decided is not Done";
 }
 
+// Its header came later than that of a younger one: were it taken for Done, it would be lost.
+TEST_F(CommitterTest, C7_WhatIsFrozenAndNotYetSentIsNotDone) {
+  committer.reserve(kGroup, id(1));
+  EXPECT_EQ(submit(2).done_below, 1u);
+  done(2);
+  out.clear();
+  committer.peer_up(kHome, out);
+  committer.group_learnt(kGroup, out);
+  EXPECT_TRUE(out.empty());
+  EXPECT_FALSE(committer.undecided());
+  EXPECT_EQ(submit(1).attempt, 1u);
+  committer.reserve(kGroup, id(3));
+  committer.forget(id(3));
+  done(1);
+  EXPECT_EQ(submit(4).done_below, 4u);
+}
+
 TEST_F(CommitterTest, M2_AnAnswerOfAnotherEpochIsDropped) {
   submit(1);
   decided(1, 2);

@@ -30,6 +30,24 @@ TEST_F(HolderCommit, C1_WhatIsWrittenAfterTheFreezeIsOfTheNextCommit) {
   EXPECT_FALSE(status(33));
 }
 
+// Committed by the home's next life, which has not named the header yet.
+TEST_F(HolderCommit, C7_AFrozenCommitWithoutAHeaderIsReserved) {
+  open();
+  know(kPageSize);
+  new_life(Epoch(2));
+  const FetchAttr asked = only(sent<FetchAttr>());
+  write(30, 0, bytes_of("x"));
+  sync(31);
+  EXPECT_TRUE(all<SubmitCommit>().empty());
+  const auto reserved = only(all<ReserveCommit>());
+  EXPECT_EQ(reserved.home, kGroup);
+  attr(asked.request, header_of(1, kPageSize));
+  EXPECT_EQ(submitted().id, reserved.id);
+  returned(submitted().id, Status::no_space, header_of(1, kPageSize));
+  EXPECT_EQ(status(31), Status::no_space);
+  EXPECT_EQ(only(all<DropCommit>()).id, reserved.id);
+}
+
 TEST_F(HolderCommit, C4_AfterDecidedACopyOnReplacedIsNamedAnew) {
   open();
   know(kPageSize);
