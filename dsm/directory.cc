@@ -1,6 +1,7 @@
 #include "dsm/directory.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "utils/base/check.h"
 #include "utils/base/planted.h"
@@ -101,8 +102,8 @@ void Directory::announce_pages(Object& object, const Published& record, Announce
     }
   };
   for (const ReplacedPage& written : record.pages) {
-    Entry& entry = object.pages[written.page];
-    tell(written.page, entry, &written);
+    const auto it = object.pages.find(written.page);
+    if (it != object.pages.end()) tell(written.page, it->second, &written);
   }
   if (!record.cut_from) return;
   std::set<PageNo> told;
@@ -139,8 +140,17 @@ void Directory::announce_header(Object& object, const Published& record, Announc
   }
 }
 
+// [F8] Pages may come in any number of messages; what names too many cannot be read.
+void Directory::send_inval(NodeId node, Inval inval, DirectorySends& out) const {
+  for (PageRuns& pages : parts_of(inval.pages, pages_named_)) {
+    out.push_back({node, Inval{group_, epoch_, inval.ino, inval.version, std::move(pages),
+                               std::exchange(inval.header, {})}});
+  }
+}
+
 bool Directory::published(const Published& record, DirectorySends& out) {
-  Object& object = table_[record.ino];
+  const auto known = table_.try_emplace(record.ino).first;
+  Object& object = known->second;
   Announcement announcement;
   announce_pages(object, record, announcement);
   announce_header(object, record, announcement);
@@ -150,9 +160,20 @@ bool Directory::published(const Published& record, DirectorySends& out) {
     Inval inval{group_, epoch_, record.ino, record.version, {}, {}};
     inval.pages = std::move(announcement.pages[node]);
     if (announcement.header.contains(node)) inval.header = record.header;
-    out.push_back({node, std::move(inval)});
+    send_inval(node, std::move(inval), out);
   }
+  forget_idle(known);
   return !waits_.contains(record.id);
+}
+
+void Directory::forget_idle(std::map<Ino, Object>::iterator it) {
+  if (it->second.pages.empty() && it->second.header.idle()) table_.erase(it);
+}
+
+std::size_t Directory::pages_known() const {
+  std::size_t pages = 0;
+  for (const auto& [ino, object] : table_) pages += object.pages.size();
+  return pages;
 }
 
 void Directory::settle(Entry& entry, NodeId node, Version upto, std::vector<CommitId>& done) {
@@ -175,7 +196,7 @@ std::vector<CommitId> Directory::invalidated(NodeId from, const Invalidated& mes
   Object& object = found->second;
   for (const PageRun& run : message.pages) {
     for (auto it = object.pages.lower_bound(run.first);
-         it != object.pages.end() && it->first < run.end(); ++it) {
+         it != object.pages.end() && it->first < run.end();) {
       Entry& entry = it->second;
       const auto sharer = entry.sharers.find(from);
       if (sharer != entry.sharers.end() &&
@@ -183,6 +204,7 @@ std::vector<CommitId> Directory::invalidated(NodeId from, const Invalidated& mes
         entry.sharers.erase(sharer);  // [F10] [A15]
       }
       settle(entry, from, message.version, done);
+      it = entry.idle() ? object.pages.erase(it) : std::next(it);
     }
   }
   if (message.header) {  // [F10] nobody is forgotten
@@ -192,6 +214,7 @@ std::vector<CommitId> Directory::invalidated(NodeId from, const Invalidated& mes
     }
     settle(object.header, from, message.version, done);
   }
+  forget_idle(found);
   return done;
 }
 
@@ -200,19 +223,24 @@ void Directory::peer_up(NodeId node, Incarnation incarnation, DirectorySends& ou
   const bool new_life = life == lives_.end() || life->second != incarnation;
   const bool first = life == lives_.end();
   lives_[node] = incarnation;
-  for (auto& [number, object] : table_) {
-    const Ino ino = number;
+  for (auto at = table_.begin(); at != table_.end();) {
+    const auto current = at++;
+    const Ino ino = current->first;
+    Object& object = current->second;
     std::map<Version, Inval> again;
     const auto inval = [&](Version version) -> Inval& {
       return again.try_emplace(version, Inval{group_, epoch_, ino, version, {}, {}}).first->second;
     };
-    for (auto& [page, entry] : object.pages) {
+    for (auto it = object.pages.begin(); it != object.pages.end();) {
+      const PageNo page = it->first;
+      Entry& entry = it->second;
       if (new_life && !first) entry.sharers.erase(node);
       Version newest;
       for (const Owed& owed : entry.owed) {
         if (owed.node == node) newest = std::max(newest, owed.version);
       }
       if (newest) append_page(inval(newest).pages, page);
+      it = entry.idle() ? object.pages.erase(it) : std::next(it);
     }
     if (new_life && !first) object.header.sharers.erase(node);
     Version newest;
@@ -220,7 +248,8 @@ void Directory::peer_up(NodeId node, Incarnation incarnation, DirectorySends& ou
       if (owed.node == node) newest = std::max(newest, owed.version);
     }
     if (newest) inval(newest).header = objects_.header(ino);
-    for (auto& [version, message] : again) out.push_back({node, std::move(message)});
+    for (auto& [version, message] : again) send_inval(node, std::move(message), out);
+    forget_idle(current);
   }
 }
 

@@ -11,6 +11,7 @@
 #include "dsm/messages.h"
 #include "utils/base/doors.h"
 #include "utils/base/group_table.h"
+#include "utils/base/limits.h"
 
 namespace dspm::dsm {
 
@@ -25,9 +26,10 @@ Data published_data(const PublishedObjects& objects, const Fetch& message);
 
 class Directory {
  public:
-  // `objects` must outlive the directory (door 4).
-  Directory(GroupId group, Epoch epoch, const PublishedObjects& objects)
-      : group_(group), epoch_(epoch), objects_(objects) {}
+  // `objects` must outlive the directory (door 4). `pages_named`: most pages that one Inval names.
+  Directory(GroupId group, Epoch epoch, const PublishedObjects& objects,
+            std::uint64_t pages_named = kMaxPagesNamed)
+      : group_(group), epoch_(epoch), objects_(objects), pages_named_(pages_named) {}
 
   // [F1] answers at once with the last published versions and remembers the asker.
   void fetch(NodeId from, const Fetch& message, DirectorySends& out);
@@ -43,6 +45,8 @@ class Directory {
   void peer_up(NodeId node, Incarnation incarnation, DirectorySends& out);
 
   std::size_t waiting() const { return waits_.size(); }
+  // Pages of which somebody has a copy or owes an answer; what nobody has is not remembered.
+  std::size_t pages_known() const;
   void check_invariants() const;
 
  private:
@@ -56,6 +60,7 @@ class Directory {
     std::map<NodeId, Version> sharers;
     std::vector<Owed> owed;
     bool owes(NodeId node) const;
+    bool idle() const { return sharers.empty() && owed.empty(); }
   };
   struct Object {
     std::map<PageNo, Entry> pages;
@@ -73,13 +78,16 @@ class Directory {
   void announce_pages(Object& object, const Published& record, Announcement& out);
   void announce_header(Object& object, const Published& record, Announcement& out);
   void owe(Entry& entry, NodeId node, const Published& record);
+  void forget_idle(std::map<Ino, Object>::iterator it);
   void settle(Entry& entry, NodeId node, Version upto, std::vector<CommitId>& done);
+  void send_inval(NodeId node, Inval inval, DirectorySends& out) const;
   bool exempt(const Entry& entry, NodeId sharer, Version has, Version replaced,
               const CommitId& id) const;
 
   GroupId group_;
   Epoch epoch_;
   const PublishedObjects& objects_;
+  std::uint64_t pages_named_;
   std::map<Ino, Object> table_;
   std::map<CommitId, Wait> waits_;
   std::map<NodeId, Incarnation> lives_;

@@ -24,6 +24,8 @@ inline constexpr std::size_t kMaxFrame = std::size_t{256} << 20;
 // One commit: what fits into a frame with its page list. A larger one is ENOSPC as a whole.
 inline constexpr std::size_t kMaxCommitBytes = std::size_t{224} << 20;
 inline constexpr std::size_t kExtentOverhead = 12;  // bytes on the wire beside an extent's own
+// Pages that one message names without their bytes: 16 GiB. More go in several [F8].
+inline constexpr std::uint64_t kMaxPagesNamed = std::uint64_t{1} << 22;
 // Records that one Append or Pulled carries, about: a member takes them in as they come.
 inline constexpr std::size_t kMaxAppendBytes = std::size_t{4} << 20;
 // Bytes queued towards one peer before its connection counts as stuck and is cut (the machines

@@ -5,7 +5,6 @@
 namespace dspm {
 namespace {
 constexpr std::uint64_t kMaxPageNo = std::uint64_t{1} << 52;
-constexpr std::uint64_t kMaxPagesNamed = std::uint64_t{1} << 22;  // in one message: 16 GiB
 }  // namespace
 
 void put(Writer& w, const CommitId& id) {

@@ -42,6 +42,8 @@ using PageRuns = std::vector<PageRun>;
 
 // Appends `page` to ascending `runs`, joining it to the last run where it follows directly.
 void append_page(PageRuns& runs, PageNo page);
+// The same pages in parts of at most `most` (> 0) each; one empty part if there are none.
+std::vector<PageRuns> parts_of(const PageRuns& runs, std::uint64_t most);
 
 // A page as a primary publishes it.
 struct PublishedPage {

@@ -99,6 +99,57 @@ TEST_F(DirectoryTest, C3_EverySharerOfSomethingOlderIsToldAndNobodyElse) {
   EXPECT_EQ(invalidated(kA, 2), std::vector{id(kB, 2)});
 }
 
+TEST_F(DirectoryTest, F8_AnInvalOfManyPagesComesInParts) {
+  Directory small(GroupId(1), Epoch(1), objects, 4);
+  small.fetch_attr(kB, {GroupId(1), Epoch(1), kIno, 1}, out);
+  small.fetch(kB, {GroupId(1), Epoch(1), kIno, 2, {PageNo(0), 10}, {}}, out);
+  Published record;
+  record.ino = kIno;
+  record.id = id(kA, 2);
+  record.version = at(2);
+  record.cut_from = kPageSize;
+  record.header_changed = true;
+  const auto expect_parts = [&] {
+    ASSERT_EQ(out.size(), 3u);
+    std::uint64_t next = 1;
+    for (std::size_t i = 0; i < 3; ++i) {
+      const Inval& part = std::get<Inval>(out[i].message);
+      EXPECT_EQ(part.header.has_value(), i == 0);
+      ASSERT_EQ(part.pages.size(), 1u);
+      EXPECT_EQ(part.pages[0].first, PageNo(next));
+      EXPECT_LE(part.pages[0].count, 4u);
+      next += part.pages[0].count;
+    }
+    EXPECT_EQ(next, 10u);
+  };
+  out.clear();
+  EXPECT_FALSE(small.published(record, out));
+  expect_parts();
+  out.clear();
+  small.peer_up(kB, Incarnation(7), out);
+  expect_parts();
+  const Invalidated rest{GroupId(1), Epoch(1), kIno, at(2), {{PageNo(2), 8}}, true};
+  EXPECT_TRUE(small.invalidated(kB, rest).empty());
+  EXPECT_EQ(small.invalidated(kB, {GroupId(1), Epoch(1), kIno, at(2), {{PageNo(1), 1}}, false}),
+            std::vector{id(kA, 2)});
+  small.check_invariants();
+}
+
+TEST_F(DirectoryTest, F10_WhatNobodyHasIsNotRemembered) {
+  directory.peer_up(kB, Incarnation(7), out);
+  directory.peer_up(kC, Incarnation(7), out);
+  EXPECT_TRUE(publish(kA, 2));
+  EXPECT_EQ(directory.pages_known(), 0u);
+  fetch(kB);
+  fetch(kC, 1);
+  EXPECT_EQ(directory.pages_known(), 2u);
+  EXPECT_FALSE(publish(kA, 3));
+  invalidated(kB, 3);
+  EXPECT_EQ(directory.pages_known(), 1u);
+  directory.peer_up(kC, Incarnation(8), out);  // its kernel has begun anew
+  EXPECT_EQ(directory.pages_known(), 0u);
+}
+
 TEST_F(DirectoryTest, C3_NobodyToTellIsSettledAtOnce) {
   EXPECT_TRUE(publish(kB, 2));
   EXPECT_TRUE(told().empty());
