@@ -130,6 +130,7 @@ struct Attributes::Setattr {
   fuse_setattr_in in{};
   WallTime stamp;  // when it was taken up
   names::Inode record;
+  bool owes_end = false;  // the node has been asked what SetattrAnswered must follow
 
   bool sets(std::uint32_t what) const { return (in.valid & what) != 0; }
   bool size_only() const {
@@ -164,12 +165,19 @@ void Attributes::setattr(const Request& request) {
   });
 }
 
+// [Z9] Pushes of the object's size, and so everybody's commits, wait for the end of it.
+void Attributes::fail_setattr(const SetattrRef& s, int error) {
+  if (s->owes_end) exchange_.step_kernel(dsm::SetattrAnswered{s->ino, {}});
+  exchange_.fail(s->unique, error);
+}
+
 void Attributes::resize(const SetattrRef& s) {
   if (!s->sets(FATTR_SIZE)) return set_times(s);
+  s->owes_end = true;
   exchange_.ask(s->unique, dsm::ResizeRequest{s->unique, s->ino, s->in.size, s->stamp},
                 [this, s](const auto& answer) {
                   const auto* data = std::get_if<dsm::AttrAnswer>(&answer);
-                  if (!data) return exchange_.fail(s->unique, errno_of(status_of(answer)));
+                  if (!data) return fail_setattr(s, errno_of(status_of(answer)));
                   // Alone it is answered with what its own commit left: its own size [1.15].
                   if (s->size_only()) return answer_setattr(s, *data);
                   set_times(s);
@@ -182,7 +190,7 @@ void Attributes::set_times(const SetattrRef& s) {
   exchange_.ask(s->unique, dsm::TimesRequest{s->unique, s->ino, times},
                 [this, s](const auto& answer) {
                   if (const Status status = status_of(answer); status != Status::ok)
-                    return exchange_.fail(s->unique, errno_of(status));
+                    return fail_setattr(s, errno_of(status));
                   change_record(s);
                 });
 }
@@ -201,7 +209,7 @@ void Attributes::change_record(const SetattrRef& s) {
   }
   if (!any) return finish(s);
   tree_.change(s->ino, changes, [this, s](Result<names::Inode> inode) {
-    if (!inode) return exchange_.fail(s->unique, errno_of(inode.status()));
+    if (!inode) return fail_setattr(s, errno_of(inode.status()));
     s->record = *inode;
     finish(s);
   });
@@ -209,10 +217,11 @@ void Attributes::change_record(const SetattrRef& s) {
 
 void Attributes::finish(const SetattrRef& s) {
   if (!s->record.is_file()) return answer_attr(s->unique, compose(s->record, nullptr));
+  s->owes_end = true;
   exchange_.ask(s->unique, dsm::AttrRequest{s->unique, s->ino, true},
                 [this, s](const auto& answer) {
                   const auto* data = std::get_if<dsm::AttrAnswer>(&answer);
-                  if (!data) return exchange_.fail(s->unique, errno_of(status_of(answer)));
+                  if (!data) return fail_setattr(s, errno_of(status_of(answer)));
                   answer_setattr(s, *data);
                 });
 }

@@ -42,6 +42,7 @@ class Attributes {
   void set_times(const SetattrRef& s);
   void change_record(const SetattrRef& s);
   void finish(const SetattrRef& s);
+  void fail_setattr(const SetattrRef& s, int error);
   void answer_setattr(const SetattrRef& s, const dsm::AttrAnswer& data);
   void answer_attr(Unique unique, const fuse_attr& attr);
 

@@ -66,6 +66,8 @@ class Oracle {
   Sync sync_begins(NodeId node, Ino ino, std::uint64_t from, std::uint64_t to) const;
   void sync_returned(const Sync& sync);
   void truncate_begins(NodeId node, Ino ino, std::uint64_t size);
+  // With an error: whether it was done is not said.
+  void truncate_failed(NodeId node, Ino ino, std::uint64_t size);
   // `everywhere`: answered when every node had learnt of it, not at its decision [1.14].
   void truncate_returned(NodeId node, Ino ino, std::uint64_t size, std::uint64_t began,
                          bool everywhere);

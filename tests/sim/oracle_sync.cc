@@ -69,6 +69,11 @@ std::optional<std::uint64_t> Oracle::own_cut(NodeId node, Ino ino) const {
   return sizes.empty() ? std::nullopt : std::optional(*sizes.begin());
 }
 
+void Oracle::truncate_failed(NodeId node, Ino ino, std::uint64_t size) {
+  auto& in_hand = objects_.at(ino).truncating[node.value];
+  if (const auto one = in_hand.find(size); one != in_hand.end()) in_hand.erase(one);
+}
+
 void Oracle::truncate_returned(NodeId node, Ino ino, std::uint64_t size, std::uint64_t began,
                                bool everywhere) {
   Object& o = objects_.at(ino);

@@ -48,8 +48,10 @@ void Programs::prepare(std::size_t object) {
   const auto more = [this, object] { prepare(object + 1); };
   if (options_.first_size == 0) return more();
   world_.open(node, ino, true, [=, this] {
-    world_.kernel(node).truncate(ino, options_.first_size, [=, this](Status) {
-      oracle_.truncate_returned(node, ino, options_.first_size, 0, true);
+    world_.kernel(node).truncate(ino, options_.first_size, [=, this](Status status) {
+      if (status == Status::ok) {
+        oracle_.truncate_returned(node, ino, options_.first_size, 0, true);
+      }
       world_.kernel(node).close(
           ino, true, [](Status) {},
           [=, this] {
@@ -348,8 +350,12 @@ void Programs::set_size(const Handle& t, Ino ino, std::uint64_t size) {
   const auto jobs = world_.disturbances(t->node, ino);
   const auto records = oracle_.records(ino), foreign = oracle_.foreign_records(t->node, ino);
   oracle_.truncate_begins(t->node, ino, size);
-  world_.kernel(t->node).truncate(ino, size, [=, this](Status) {
+  world_.kernel(t->node).truncate(ino, size, [=, this](Status status) {
     if (gone(t)) return next(t);
+    if (status != Status::ok) {
+      oracle_.truncate_failed(t->node, ino, size);
+      return next(t);
+    }
     // With nothing to invalidate or push here it is answered when all have learnt of it [1.14].
     const bool everywhere = quiet && jobs == world_.disturbances(t->node, ino) &&
                             foreign == oracle_.foreign_records(t->node, ino);

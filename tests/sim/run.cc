@@ -106,6 +106,7 @@ void plan_programs(Scheduler& s, Class what, WorldOptions& w, ProgramOptions& p)
   if (what == Class::direct) p.direct = unsigned(10 + s.below(20));
   if (what == Class::sizes || (what == Class::broad && s.below(2))) plan_sizes(s, w, p);
   if (what == Class::growth) plan_growth(s, p);
+  if (what == Class::sizes && s.below(4) == 0) w.kernel.setattr_error_percent = 15;
   if (what == Class::growth || s.below(4) == 0) w.kernel.apply_delay_us = 60 + s.below(1500);
   if (what == Class::slow) {  // the five-second rule
     p.think_us = 1'000'000;

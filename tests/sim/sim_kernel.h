@@ -26,6 +26,7 @@ struct KernelOptions {
   std::uint64_t write_delay_us = 40, apply_delay_us = 60;
   unsigned late_percent = 12;           // how many of these answers take that long
   std::uint64_t setattr_delay_us = 30;  // of fs/, between the steps of a SETATTR
+  unsigned setattr_error_percent = 0;   // of SETATTR(size): the name store fails behind its commit
   unsigned pin_percent = 0;  // how often a page is found pinned and dirtied by a notify [N10]
 };
 
@@ -165,6 +166,7 @@ class SimKernel {
   void truncate_granted(Inode& inode, std::uint64_t size, std::function<void(Status)> done);
   void set_no_write(Inode& inode, Action ready);
   void end_no_write(Inode& inode);
+  void fail_truncate(Inode& inode, const std::function<void(Status)>& done);
   void setattr_attributes(Inode& inode, Action done, bool truncating);
   void setattr_answered(Inode& inode, std::uint64_t size, bool truncating, Action done);
   void instantiate(Ino ino, std::uint64_t version, std::uint64_t size, Action done);

@@ -111,10 +111,24 @@ void SimKernel::truncate_granted(Inode& inode, std::uint64_t size,
       unlock(inode);
       done(Status::ok);
     };
+    if (options_.setattr_error_percent > 0 && scheduler_.percent(options_.setattr_error_percent)) {
+      return scheduler_.after_us(scheduler_.below(options_.setattr_delay_us),
+                                 [=, this, &inode] { fail_truncate(inode, done); });
+    }
     if (scheduler_.below(4) == 0) return setattr_answered(inode, attr->size, true, finish);
     scheduler_.after_us(scheduler_.below(options_.setattr_delay_us),
                         [this, &inode, finish] { setattr_attributes(inode, finish, true); });
   });
+}
+
+// Its commit is decided; the kernel hears of an error and has neither cut nor grown.
+void SimKernel::fail_truncate(Inode& inode, const std::function<void(Status)>& done) {
+  scheduler_.say("k", node_, " o", inode.ino, " SETATTR answered with an error");
+  send(dsm::SetattrAnswered{.ino = inode.ino, .ctime = {}}, nullptr);
+  inode.size_unstable--;
+  end_no_write(inode);
+  unlock(inode);
+  done(Status::unknown);
 }
 
 void SimKernel::chmod(Ino ino, Action done) {
