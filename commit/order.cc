@@ -50,8 +50,7 @@ void touch(const Change& change, Times& times) {
 
 bool acceptable(const Change& change, const Ordered& ordered) {
   if (planted(Planted::generation_not_checked)) return true;
-  if (ordered.header.generation > change.generation) return false;
-  return !change.set_size || change.believed_size == ordered.header.size;
+  return ordered.header.generation <= change.generation;
 }
 
 Record order(Change&& change, Lsn lsn, Generation learnt, Ordered& ordered) {

@@ -11,9 +11,11 @@ struct Ordered {
   Header header;
   Times times;
   std::size_t undecided = 0;  // records of it that are ordered and not yet published
+  Lsn last;                   // the newest of them
 };
 
-// [Z3] [Z4] Frozen under the present generation; a new size rests on the present one [1.3] [1.4].
+// [Z3] Frozen under the present generation [1.3]. A new size need not rest on the present size:
+// that all groups between the two take part [1.4] matters only where there are several.
 bool acceptable(const Change& change, const Ordered& ordered);
 
 // Applies `change` at `lsn` to `ordered` and returns the record's part of it: extents (moved out of

@@ -88,6 +88,7 @@ void Primary::hold(std::vector<Held>& queue, Held held) {
   if (same == queue.end()) {
     queue.push_back(std::move(held));
   } else {
+    held.behind = same->behind;
     *same = std::move(held);
   }
 }
@@ -100,18 +101,26 @@ Ordered& Primary::ordered(Ino ino) {
 
 void Primary::commit(NodeId from, Commit message, GroupEffects& out) {
   DSPM_CHECK(open());
+  const auto busy = ordered_.find(message.change.ino);
+  const Lsn behind = busy == ordered_.end() ? Lsn() : busy->second.last;
+  admit(from, std::move(message), behind, out);
+}
+
+// `behind`: the last record of the object that was ordered when it came.
+void Primary::admit(NodeId from, Commit message, Lsn behind, GroupEffects& out) {
   if (answer_again(from, message, out)) return;
   const Ino ino = message.change.ino;
   Ordered& ordered = this->ordered(ino);
   const bool good = acceptable(message.change, ordered);
-  if (!good && ordered.undecided > 0) {
-    // A refusal names what the next attempt rests on, so what was ordered before must be decided.
-    return hold(held_, {from, std::move(message)});
+  if (!good && behind > replica_.applied()) {
+    // A refusal names what the next attempt rests on, so what was ordered before must be decided;
+    // what came since need not be, else an object that is always busy would refuse nobody.
+    return hold(held_, {from, std::move(message), behind});
   }
   const Status space = good ? room(message.change) : Status::gone;
   if (space == Status::busy) {  // [P10] until something has been trimmed everywhere
     if (ordered.undecided == 0) ordered_.erase(ino);
-    return hold(wait_room_, {from, std::move(message)});
+    return hold(wait_room_, {from, std::move(message), {}});
   }
   Outcome& outcome = outcomes_[message.id];
   outcome = {Stage::refused, message.attempt, ino, {}};
@@ -122,6 +131,7 @@ void Primary::commit(NodeId from, Commit message, GroupEffects& out) {
   outcome.stage = Stage::ordered;
   ++ordered.undecided;
   const Lsn lsn(options_.epoch, replica_.last().sequence() + 1);  // [P6]
+  ordered.last = lsn;
   beside_[lsn] = {std::move(message.change.unread_copies), !message.change.times,
                   message.change.set_size.has_value()};
   const auto learnt = learnt_.find(ino);
@@ -233,7 +243,13 @@ void Primary::publish(GroupEffects& out) {
 }
 
 void Primary::retry_held(GroupEffects& out) {
-  for (Held& held : std::exchange(held_, {})) commit(held.from, std::move(held.message), out);
+  for (Held& held : std::exchange(held_, {})) {
+    if (held.behind > replica_.applied()) {
+      held_.push_back(std::move(held));
+    } else {
+      admit(held.from, std::move(held.message), held.behind, out);
+    }
+  }
 }
 
 void Primary::settled(const CommitId& id, GroupEffects& out) {

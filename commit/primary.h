@@ -86,6 +86,7 @@ class Primary {
   struct Held {
     NodeId from;
     Commit message;
+    Lsn behind;  // refused, or taken, when this is published
   };
 
   // primary_start.cc
@@ -101,6 +102,7 @@ class Primary {
   MemberSpace least_space() const;
   // primary.cc
   bool answer_again(NodeId from, const Commit& message, GroupEffects& out);
+  void admit(NodeId from, Commit message, Lsn behind, GroupEffects& out);
   void refuse(NodeId to, const Commit& message, Status reason, GroupEffects& out);
   void forget_below(const Commit& message);
   static void hold(std::vector<Held>& queue, Held held);
@@ -123,7 +125,7 @@ class Primary {
   std::map<Ino, Ordered> ordered_;
   std::map<Ino, Generation> learnt_;  // cut so often as of the last settled SetSize [Z1]
   std::map<CommitId, Outcome> outcomes_;
-  std::vector<Held> held_;           // refused, or taken, once the records before are decided
+  std::vector<Held> held_;           // until the records that were ordered before are published
   std::vector<Held> wait_room_;      // admitted when something has been trimmed [P10]
   std::vector<CommitId> undropped_;  // settled; Done waits for `live` to be empty
   std::deque<std::pair<Lsn, std::uint64_t>> log_bytes_;  // of records that some member's log needs

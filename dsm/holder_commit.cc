@@ -95,7 +95,6 @@ void Holder::submit(Context c) {
   // [Z4] Also below the size known by now: others may not have been told of it yet [C6].
   change.grow_to = frozen.stage.write_end();
   change.set_size = frozen.set_size;
-  change.believed_size = object.header.size;
   change.times = frozen.times;
   change.touch = std::max(frozen.stage.touch(), frozen.stamp);
   if (!planted(Planted::copies_not_listed)) {

@@ -33,7 +33,6 @@ void put(Writer& w, const Change& change) {
   w.put(change.grow_to);
   w.put(std::uint8_t(change.set_size.has_value()));
   w.put(change.set_size.value_or(0));
-  w.put(change.believed_size);
   put(w, change.touch);
   w.put(std::uint8_t(change.times.has_value()));
   if (change.times) {
@@ -52,7 +51,6 @@ void get(Reader& r, Change& change) {
   const auto size = r.get<std::uint64_t>();
   if (has_size > 1 || size > kMaxObjectSize || change.grow_to > kMaxObjectSize) r.fail();
   if (has_size) change.set_size = size;
-  r.get(change.believed_size);
   get(r, change.touch);
   const auto has_times = r.get<std::uint8_t>();
   if (has_times > 1) r.fail();

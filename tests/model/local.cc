@@ -25,7 +25,7 @@ struct Hdr {
   vector<pair<int, int>> cuts;  // generation, size
 };
 struct Tx {
-  int id = 0, n = 0, att = 0, gen = 0, grow = 0, set = -1, believed = 0, unread = 0;
+  int id = 0, n = 0, att = 0, gen = 0, grow = 0, set = -1, unread = 0;
   u16 v[SZ] = {};
   bool k[SZ] = {};
   bool touches(int p) const { return k[p * B] || k[p * B + 1]; }
@@ -336,7 +336,7 @@ struct Model {
           Msg again = g.outcome[m.tx.id];
           if (g.left.count(m.tx.id)) again.t = DECIDED;
           sendDown(a, again);
-        } else if (m.tx.gen < g.h.gen || (m.tx.set >= 0 && m.tx.believed != g.h.size)) {
+        } else if (m.tx.gen < g.h.gen) {
           Msg r = mk(REFUSED);
           r.tx = m.tx;
           r.h = g.h;
@@ -618,7 +618,6 @@ struct Model {
     Tx& t = y.fz;
     t.att++;
     t.gen = y.h.gen;
-    t.believed = y.h.size;
     t.unread = 0;
     for (int p = 0; p < P; p++)
       if (t.touches(p) && y.p[p].copy && !y.p[p].ver && MUT != COPIES_NOT_LISTED) t.unread |= 1 << p;

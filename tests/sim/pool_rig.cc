@@ -259,7 +259,6 @@ Change PoolRig::random_change(Group& group, Ino ino, const commit::Ordered& now)
     change.grow_to = change.extents.back().end();
   if (scheduler_.percent(15)) {
     change.set_size = scheduler_.below(end);
-    change.believed_size = now.header.size;
   }
   return change;
 }

@@ -60,7 +60,6 @@ struct Change {
   std::vector<Extent> extents;            // ascending, not overlapping
   std::uint64_t grow_to = 0;              // [Z4] from write() beyond the known size; 0 = none
   std::optional<std::uint64_t> set_size;  // SETATTR(size)
-  std::uint64_t believed_size = 0;        // with set_size: the committed size it rests on [1.4]
   std::optional<WallTime> touch;          // [Z5] mtime of the newest staged write
   std::optional<ExplicitTimes> times;     // SETATTR(times); alone in its commit
   // [F7] [D5] pages of the extents of which the committer's kernel has a copy that no READ gave.

@@ -215,7 +215,6 @@ TEST_F(HolderCommit, Z9_AnsweredAtItsDecisionWhileABarIsUpAndPushesWaitForTheAns
   const Job drop = job();
   resize(50, 3 * kPageSize);
   const CommitId id = submitted().id;
-  EXPECT_EQ(submitted().change.believed_size, 2 * kPageSize);
   EXPECT_FALSE(size_told(50)) << "not before its decision";
   settled(id, 5, {}, header_of(5, 3 * kPageSize), false);
   EXPECT_EQ(size_told(50), 3 * kPageSize);

@@ -22,7 +22,6 @@ inline commit::Commit a_commit() {
   m.change.extents = {{5, Bytes(3, std::byte{0xAB})}, {4096, Bytes(4096, std::byte{0x11})}};
   m.change.grow_to = 8192;
   m.change.set_size = 6000;
-  m.change.believed_size = 8000;
   m.change.touch = WallTime{123456789};
   m.change.times = ExplicitTimes{WallTime{-1}, std::nullopt, WallTime{7}};
   m.change.unread_copies = {{PageNo(1), 1}, {PageNo(7), 3}};
