@@ -280,6 +280,10 @@ void Primary::unsettled(const CommitId& id, GroupEffects& out) {
 void Primary::durable(Time now, GroupEffects& out) { decide(now, out); }
 
 void Primary::tick(Time now, GroupEffects& out) {
+  if (!wait_room_.empty() && now >= retry_at_) {
+    retry_at_ = now + kRetryRoom;
+    retry_room(out);
+  }
   if (now < tell_at_) return;
   tell_at_ = kNever;
   for (auto& [node, member] : members_) {

@@ -2,6 +2,7 @@
 // begins with gathering what the members hold; a View decides the tail with itself and opens.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -53,7 +54,9 @@ class Primary {
 
   // [C3] The backups are told what is decided where no Append has done it.
   void tick(Time now, GroupEffects& out);
-  Time next_deadline() const { return tell_at_; }
+  Time next_deadline() const {
+    return wait_room_.empty() ? tell_at_ : std::min(tell_at_, retry_at_);
+  }
 
   bool open() const { return phase_ == Phase::open; }
   // Who is waited for, for people; empty when open.
@@ -99,6 +102,7 @@ class Primary {
   Status room(const Change& change) const;
   void count(const Record& record);
   void released(GroupEffects& out);
+  void retry_room(GroupEffects& out);
   MemberSpace least_space() const;
   // primary.cc
   bool answer_again(NodeId from, const Commit& message, GroupEffects& out);
@@ -129,8 +133,9 @@ class Primary {
   std::vector<Held> wait_room_;      // admitted when something has been trimmed [P10]
   std::vector<CommitId> undropped_;  // settled; Done waits for `live` to be empty
   std::deque<std::pair<Lsn, std::uint64_t>> log_bytes_;  // of records that some member's log needs
-  std::uint64_t log_used_ = 0, frames_promised_ = 0;
+  std::uint64_t log_used_ = 0;
   Time tell_at_ = kNever;
+  Time retry_at_{};  // who waits for room is looked at again
 };
 
 }  // namespace dspm::commit

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "commit/format.h"
 #include "commit/primary.h"
+#include "utils/base/limits.h"
 
 namespace dspm::commit {
 
@@ -17,17 +19,19 @@ MemberSpace Primary::least_space() const {
 
 // ok; busy: when something has been trimmed; no_space: never as it is.
 Status Primary::room(const Change& change) const {
-  Record record;
+  Record record;  // what it will be, without the bytes
   record.header = replica_.frames().header(change.ino);
-  std::size_t bytes = record_bytes(record);
+  std::uint64_t bytes = log_bytes(record);
   for (const Extent& extent : change.extents) bytes += extent.bytes.size() + kExtentOverhead;
-  const MemberSpace space = least_space();
-  if (bytes > space.log_bytes) return Status::no_space;
-  return log_used_ + bytes <= space.log_bytes ? Status::ok : Status::busy;
+  bytes += (bytes / format::kFragmentPayload + 1) * 2 * format::kAlign;  // more fragments
+  const MemberSpace least = least_space();
+  const Status here = replica_.room(change.ino, change.extents, bytes, least);
+  if (here != Status::ok) return here;
+  return log_used_ + bytes <= least.log_bytes ? Status::ok : Status::busy;
 }
 
 void Primary::count(const Record& record) {
-  const std::uint64_t bytes = record_bytes(record);
+  const std::uint64_t bytes = log_bytes(record);
   log_bytes_.emplace_back(record.lsn, bytes);
   log_used_ += bytes;
 }
@@ -42,7 +46,10 @@ void Primary::released(GroupEffects& out) {
     log_used_ -= log_bytes_.front().second;
     log_bytes_.pop_front();
   }
-  if (!open()) return;
+  if (open()) retry_room(out);
+}
+
+void Primary::retry_room(GroupEffects& out) {
   for (Held& held : std::exchange(wait_room_, {})) {
     commit(held.from, std::move(held.message), out);
   }

@@ -8,6 +8,12 @@
 #include "utils/base/planted.h"
 
 namespace dspm::commit {
+
+std::string cluster_of(const format::Superblock& superblock) {
+  const auto end = std::find(superblock.cluster.begin(), superblock.cluster.end(), '\0');
+  return {superblock.cluster.begin(), end};
+}
+
 namespace {
 
 using format::Anchor;
@@ -18,11 +24,6 @@ Error error(Status status, const Parts&... parts) {
   std::ostringstream text;
   ((text << parts), ...);
   return {status, text.str()};
-}
-
-std::string cluster_of(const Superblock& s) {
-  const auto end = std::find(s.cluster.begin(), s.cluster.end(), '\0');
-  return {s.cluster.begin(), end};
 }
 
 Outcome check_owner(const Superblock& s, const PoolIdentity& expected) {

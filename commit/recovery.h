@@ -23,6 +23,7 @@ struct Recovery {
 // Errors as Pool::open.
 Result<Recovery> recover(Pmem& pmem, const PoolIdentity& expected);
 
+std::string cluster_of(const format::Superblock& superblock);
 // What the first valid superblock says; none valid: no_entry, with the reason. foreign: another
 // version of the format, other sizes than the Pmem has.
 Result<format::Superblock> read_superblock(Pmem& pmem);

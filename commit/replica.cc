@@ -7,15 +7,50 @@
 
 namespace dspm::commit {
 
+ReplicaState restore(Pool& pool, RecoveredGroup found) {
+  ReplicaState state{Frames(pool, found.group), {}, found.applied, {}, {}, nullptr};
+  state.outcomes.restore(std::move(found.outcomes));
+  state.space = {pool.log_share(), pool.page_share()};
+  state.room = [&pool, group = found.group](const Pool::Need& need, std::uint64_t frames) {
+    // A member's pool is smaller than this one; what is let go is free after a checkpoint.
+    if (frames < pool.page_share() && pool.frames_used(group) + need.fresh > frames) {
+      pool.want_space();
+      return Status::busy;
+    }
+    return pool.room(group, need);
+  };
+  for (RecordRef& record : found.records) {
+    if (record->lsn > found.decided) {
+      state.records.push_back(std::move(record));
+      continue;
+    }
+    if (record->kind == RecordKind::write) {
+      state.frames.fold(*record);
+      state.outcomes.apply(*record);
+    }
+    state.applied = record->lsn;
+  }
+  return state;
+}
+
 Replica::Replica(ReplicaState state)
     : frames_(std::move(state.frames)),
       outcomes_(std::move(state.outcomes)),
       space_(state.space),
+      room_(std::move(state.room)),
       log_(state.records.begin(), state.records.end()),
       base_(state.applied),
       applied_(state.applied),
       trimmed_(state.applied) {
   durable_ = last();
+}
+
+Status Replica::room(Ino ino, std::span<const Extent> extents, std::uint64_t log_bytes,
+                     const MemberSpace& least) const {
+  if (log_bytes > least.log_bytes) return Status::no_space;
+  if (!room_) return Status::ok;
+  const FrameNeed need = frames_.need(ino, extents);
+  return room_({log_bytes, need.pages, need.fresh}, least.frames);
 }
 
 Lsn Replica::at(std::uint64_t sequence) const {

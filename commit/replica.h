@@ -3,11 +3,14 @@
 #pragma once
 
 #include <deque>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "commit/effects.h"
 #include "commit/frames.h"
 #include "commit/outcomes.h"
+#include "commit/pool.h"
 
 namespace dspm::commit {
 
@@ -18,7 +21,14 @@ struct ReplicaState {
   Lsn applied;                     // folded into frames, outcomes known
   std::vector<RecordRef> records;  // durable here, behind `applied`, contiguous
   MemberSpace space;               // what the pool has promised this group
+  // [P10] Is there room for a record of this need in a pool that gives the group at most `frames`?
+  // ok; busy: after a checkpoint; no_space. Null: there is.
+  std::function<Status(const Pool::Need&, std::uint64_t frames)> room;
 };
+
+// What recovery found of a group, with everything folded that is known to be decided. `pool`
+// outlives the state.
+ReplicaState restore(Pool& pool, RecoveredGroup found);
 
 class Replica {
  public:
@@ -29,6 +39,10 @@ class Replica {
   Lsn durable() const { return durable_; }
   Lsn trimmed() const { return trimmed_; }
   const MemberSpace& space() const { return space_; }
+  // [P10] For a record of these extents and about `log_bytes`, on every member: `least` is what the
+  // tightest has promised.
+  Status room(Ino ino, std::span<const Extent> extents, std::uint64_t log_bytes,
+              const MemberSpace& least) const;
 
   // The LSN at this place of the order; 0 = not held (any more), but for the last one trimmed.
   Lsn at(std::uint64_t sequence) const;
@@ -64,6 +78,7 @@ class Replica {
   Frames frames_;
   Outcomes outcomes_;
   MemberSpace space_;
+  std::function<Status(const Pool::Need&, std::uint64_t frames)> room_;
   std::deque<RecordRef> log_;  // contiguous, from the one behind base_
   Lsn base_, applied_, durable_, trimmed_;
 };

@@ -41,7 +41,7 @@ class Holder final : public KernelCopies {
   // stays.
   void group_reset(GroupId group, Time now, HolderEffects& out);
   // [L5] `primary` wants to hear when that is done: DroppedGroup.
-  void drop(GroupId group, NodeId primary, HolderEffects& out);
+  void drop(GroupId group, NodeId primary, Time now, HolderEffects& out);
   void kernel_copies(Ino ino, const PageRun& pages, std::vector<KernelCopy>& out) const override;
   // The group has been heard of: what waits for it is asked.
   void ask_again(GroupId group, Time now, HolderEffects& out);

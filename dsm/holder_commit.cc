@@ -1,6 +1,7 @@
 // FSYNC, SETATTR(size), SETATTR(times), commits by time: freeze, hand over, hear (3-protocol C1,
 // C4, C6, C8, Z3-Z5).
 #include <algorithm>
+#include <utility>
 
 #include "dsm/holder.h"
 #include "utils/base/check.h"
@@ -30,6 +31,12 @@ void Holder::pump(Context c) {
       answer(c, pending.unique, Status::unknown);
       continue;
     }
+    // More write() bytes than one commit should have go ahead in several [P4].
+    if (pending.kind != PendingCommit::Kind::early &&
+        object.staged.written_bytes() > limits_.early_bytes) {
+      object.queue.push_front(std::exchange(pending, {}));
+      pending.kind = PendingCommit::Kind::early;
+    }
     const bool frozen = freeze(c, pending);
     const std::uint64_t sequence =
         object.settling.empty() ? 0
@@ -56,7 +63,7 @@ bool Holder::freeze(Context c, const PendingCommit& pending) {
       object.staged = Stage();
       break;
     case PendingCommit::Kind::early:
-      frozen.stage = object.staged.take_written();
+      frozen.stage = object.staged.take_written(limits_.early_bytes);
       if (frozen.stage.empty()) return false;
       break;
     case PendingCommit::Kind::resize:  // [D2] bytes and new size in one record

@@ -32,8 +32,11 @@ void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
   for (const auto& [ino, object] : objects_) finish(ino, out);
 }
 
-void Holder::drop(GroupId group, NodeId primary, HolderEffects& out) {
+void Holder::drop(GroupId group, NodeId primary, Time now, HolderEffects& out) {
   drops_[group] = primary;
+  for (auto& [ino, object] : objects_) {
+    if (object.home == group) resize_step({ino, object, now, out});  // [1.14]
+  }
   check_drops(out);
 }
 

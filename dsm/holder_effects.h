@@ -50,6 +50,7 @@ struct CommitSettled {
 
 // Memory in pages: twins, staged pages (2-kernel rule 2; 3-protocol F4).
 struct HolderLimits {
+  std::uint64_t early_bytes = kEarlyCommitBytes;  // of write(): so many commit by themselves [P4]
   std::uint64_t twins = kMaxTwinBytes / kPageSize;
   std::uint64_t staged = kMaxStagedBytes / sizeof(StagedPage);
 };

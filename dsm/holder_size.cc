@@ -215,8 +215,9 @@ void Holder::resize_step(Context c) {
   if (!c.object.resize) return;
   Resize& resize = *c.object.resize;
   if (resize.answered || resize.raising || resize.sequence == 0) return;
-  // Only what somebody elsewhere waits for counts: drops of this node's own hold up nobody.
-  bool held = c.object.header_owed != Version();
+  // Only what somebody elsewhere waits for counts, a new primary for Dropped included: drops of
+  // this node's own hold up nobody.
+  bool held = c.object.header_owed != Version() || drops_.contains(c.object.home);
   for (auto it = c.object.pages.begin(); !held && it != c.object.pages.end(); ++it) {
     held = it->second.bar && it->second.owed;
   }

@@ -49,7 +49,7 @@ void Holder::write(Context c, const WriteRequest& request) {
                   {}},
               std::move(running));
   }
-  if (object.staged.written_bytes() > kEarlyCommitBytes) early_commit(c);
+  if (object.staged.written_bytes() > limits_.early_bytes) early_commit(c);
   bound_twins(c);
 }
 

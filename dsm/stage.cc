@@ -55,11 +55,18 @@ void Stage::cut(std::uint64_t from, bool mapped_only) {
   if (empty()) *this = Stage();
 }
 
-Stage Stage::take_written() {
+Stage Stage::take_written(std::uint64_t most) {
   Stage out;
+  std::uint64_t taken = 0;
+  bool all = true;
   for (auto it = pages_.begin(); it != pages_.end();) {
     StagedPage& page = it->second;
     if (page.written.any()) {
+      if (taken >= most) {
+        all = false;
+        break;
+      }
+      taken += page.written.count();
       StagedPage& moved = out.pages_[it->first];
       moved.bytes = page.bytes;
       moved.mask = moved.written = page.written;
@@ -68,10 +75,19 @@ Stage Stage::take_written() {
     }
     it = page.mask.none() ? pages_.erase(it) : std::next(it);
   }
-  out.write_end_ = std::exchange(write_end_, 0);
-  out.written_bytes_ = std::exchange(written_bytes_, 0);
-  out.oldest_write_ = std::exchange(oldest_write_, std::nullopt);
   out.touch_ = touch_;
+  out.oldest_write_ = oldest_write_;
+  if (all) {
+    out.write_end_ = std::exchange(write_end_, 0);
+    out.written_bytes_ = std::exchange(written_bytes_, 0);
+    oldest_write_.reset();
+    return out;
+  }
+  const std::uint64_t end = offset_of(out.pages_.rbegin()->first) + kPageSize;
+  out.write_end_ = std::min(write_end_, end);
+  if (end >= write_end_) write_end_ = 0;
+  out.written_bytes_ = taken;
+  written_bytes_ -= std::min(written_bytes_, taken);
   return out;
 }
 

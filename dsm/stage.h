@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <map>
 #include <optional>
 #include <vector>
@@ -31,8 +32,9 @@ class Stage {
   bool touches(PageNo page) const { return pages_.contains(page); }
   // [Z6] bytes at or beyond `from` go; `mapped_only`: those of write() stay.
   void cut(std::uint64_t from, bool mapped_only = false);
-  // [Contract, 5 s rule] moves out the bytes of write() alone.
-  Stage take_written();
+  // [Contract, 5 s rule] moves out the bytes of write() alone, from the lowest page on, about
+  // `most` of them; the growth of what stays behind stays with it.
+  Stage take_written(std::uint64_t most = std::numeric_limits<std::uint64_t>::max());
   // Puts a frozen stage back under this one: where both have a byte, this one's is newer.
   void put_back(Stage&& older);
   // SETATTR(times) takes the times of everything staged before it (10-names).

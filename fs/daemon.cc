@@ -20,6 +20,7 @@
 #include <thread>
 #include <vector>
 
+#include "commit/pool_file.h"
 #include "fs/dispatch.h"
 #include "fs/loop.h"
 #include "fs/status.h"
@@ -67,6 +68,8 @@ struct Daemon::Parts {
   explicit Parts(Config c) : config(std::move(c)) {}
   ~Parts();
 
+  Outcome open_store();
+  Outcome open_pool();
   Outcome join_cluster();
   Outcome mount();
   Outcome open_names();
@@ -91,7 +94,9 @@ struct Daemon::Parts {
   names::Joined joined;
   std::unique_ptr<names::NameStore> name_store;
   std::unique_ptr<Device> device;
+  commit::PoolFileOpened pool;
   std::optional<Node> node;
+  std::optional<Persist> persist;
   std::optional<Exchange> exchange;
   std::optional<names::Tree> tree;
   std::optional<Dispatch> dispatch;
@@ -115,10 +120,48 @@ Daemon::Parts::~Parts() {
   if (name_store) name_store->close();
 }
 
-Outcome Daemon::Parts::join_cluster() {
+Outcome Daemon::Parts::open_store() {
   auto opened = names::open_sqlite_cluster_store(config.store);
   if (!opened) return opened.error();
   store = std::move(*opened);
+  return Done{};
+}
+
+std::string found_in(const commit::RecoveryReport& found) {
+  return std::to_string(found.frames) + " frames, " + std::to_string(found.log_bytes) +
+         " bytes of log" + (found.torn_tail ? ", its end torn by a crash" : "") +
+         (found.units_torn ? ", " + std::to_string(found.units_torn) + " torn units repaired"
+                           : "") +
+         (found.units_unverified
+              ? ", " + std::to_string(found.units_unverified) + " units could not be verified"
+              : "");
+}
+
+// Before this life is known to anybody: a node whose pool is not good takes nothing over.
+Outcome Daemon::Parts::open_pool() {
+  const auto view = names::read_view(*store);
+  if (!view) return view.error();
+  const auto member = view->members.find(config.node);
+  if (member == view->members.end()) return Done{};  // join_cluster says what to do
+  commit::PoolOptions options;
+  options.groups =
+      std::size_t(std::count_if(view->groups.begin(), view->groups.end(), [&](const auto& entry) {
+        const auto& members = entry.second.members;
+        return std::find(members.begin(), members.end(), config.node) != members.end();
+      }));
+  auto opened = commit::open_pool(config.pool, {config.cluster, config.node, {}}, options);
+  if (!opened) return opened.error();
+  pool = std::move(*opened);
+  if (const std::string id = to_string(pool.pool->id()); id != member->second.pool) {  // [S2]
+    return Error{Status::foreign, "pool " + config.pool + " has id " + id +
+                                      ", this node's groups count on pool " + member->second.pool +
+                                      "; put that one back, or another node's copy is wrong"};
+  }
+  pool.pmem->on_progress([this] { boost::asio::post(io, [] {}); });
+  return Done{};
+}
+
+Outcome Daemon::Parts::join_cluster() {
   auto now_in = names::join(*store, config.cluster, config.node);
   if (!now_in) return now_in.error();
   joined = std::move(*now_in);
@@ -132,12 +175,21 @@ Outcome Daemon::Parts::mount() {
   NodeOptions options;
   options.self = config.node;
   options.incarnation = joined.incarnation;
+  // [P4] Pools of one cluster are alike: what fits here fits at other homes.
+  options.limits.early_bytes = std::min(kEarlyCommitBytes, std::size_t(pool.pool->log_share() / 2));
+  options.recovered = [this](GroupId group) {
+    for (commit::RecoveredGroup& found : pool.groups) {
+      if (found.group == group) return commit::restore(*pool.pool, std::move(found));
+    }
+    return commit::restore(*pool.pool, commit::RecoveredGroup{group, {}, {}, {}, {}});
+  };
   node.emplace(std::move(options));
+  persist.emplace(*pool.pmem, *pool.pool, *node);
   exchange.emplace(*device, *node, clock);
   invalidator.emplace(notifier_of(*device));
   Loop::Options loop_options;
   if (!one_processor()) loop_options.spin = std::chrono::microseconds(config.spin_us);
-  loop.emplace(io, *device, *node, *exchange, *invalidator, loop_options);
+  loop.emplace(io, *device, *node, *exchange, *invalidator, *persist, loop_options);
   return Done{};
 }
 
@@ -301,8 +353,8 @@ Outcome Daemon::start() {
   Parts& p = *parts_;
   // Before this life is known to anybody: a second daemon of the same node ends here.
   if (auto place = Device::check_mount_point(p.config.mount); !place) return place;
-  for (auto step : {&Parts::join_cluster, &Parts::mount, &Parts::open_names, &Parts::listen,
-                    &Parts::learn_cluster})
+  for (auto step : {&Parts::open_store, &Parts::open_pool, &Parts::join_cluster, &Parts::mount,
+                    &Parts::open_names, &Parts::listen, &Parts::learn_cluster})
     if (auto done = (p.*step)(); !done) return done;
   p.signals.add(SIGTERM);
   p.signals.add(SIGINT);
@@ -320,9 +372,13 @@ void Daemon::run() {
   Parts& p = *parts_;
   say("node " + std::to_string(p.config.node.value) + ", incarnation " +
       std::to_string(p.joined.incarnation.value) + ", serves " + p.config.mount);
+  say("pool " + p.config.pool + ": " + found_in(p.pool.report));
   p.loop->run();
   p.settle();
   if (p.loop->unmounted()) say("unmounted");
+  if (!p.loop->failure()) {
+    say(p.loop->failure().error().what + "; nothing is answered any more: mend it and start again");
+  }
 }
 
 }  // namespace dspm::fs

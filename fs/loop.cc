@@ -19,12 +19,13 @@ std::chrono::steady_clock::time_point steady_now() { return std::chrono::steady_
 }  // namespace
 
 Loop::Loop(boost::asio::io_context& io, Device& device, Node& node, Exchange& exchange,
-           Invalidator& invalidator, Options options)
+           Invalidator& invalidator, Persist& persist, Options options)
     : io_(io),
       device_(device),
       node_(node),
       exchange_(exchange),
       invalidator_(invalidator),
+      persist_(persist),
       options_(options),
       device_ready_(io, device.fd()),
       jobs_ready_(io, invalidator.done_fd()),
@@ -67,7 +68,8 @@ void Loop::wait(Time deadline) {
   const bool spoken_to = std::exchange(from_peer_, false);
   if (options_.spin > Duration::zero() && (spoken_to || node_.owed()) && spin()) return;
   const Time now = exchange_.now();
-  set_timer(std::min({node_.next_deadline(), invalidator_.deadline(now), deadline}));
+  set_timer(std::min(
+      {node_.next_deadline(), invalidator_.deadline(now), persist_.next_deadline(), deadline}));
   exchange_.end_turn();
   io_.run_one();
 }
@@ -117,20 +119,24 @@ void Loop::tick() {
 
 void Loop::finish() {
   // The order is the design: sends leave before anything here waits for the log.
-  while (!exchange_.effects().empty()) {
+  std::vector<NodeEvent> events;
+  do {
     NodeEffects effects;
     effects.swap(exchange_.effects());
-    std::map<GroupId, Lsn> durable;
     for (NodeEffect& effect : effects) {
       if (auto* out = std::get_if<SendTo>(&effect)) send(*out);
       if (auto* job = std::get_if<dsm::Job>(&effect)) invalidator_.post(std::move(*job));
-      if (auto* log = std::get_if<WriteLog>(&effect)) durable[log->group] = log->record->lsn;
+      if (auto* log = std::get_if<WriteLog>(&effect)) persist_.append(*log);
     }
-    // The log is on the heap: durable as soon as it is appended.
-    for (const auto& [group, lsn] : durable) exchange_.step(LogDurable{group, lsn});
+    persist_.flush(exchange_.now(), events);
+    if (!persist_.health()) {  // what was answered so far is durable; nothing more may be
+      stopped_ = true;
+      return;
+    }
+    for (const NodeEvent& event : std::exchange(events, {})) exchange_.step(event);
     for (const NodeEffect& effect : effects)
       if (const auto* answer = std::get_if<dsm::KernelAnswer>(&effect)) exchange_.answered(*answer);
-  }
+  } while (!exchange_.effects().empty());
 }
 
 void Loop::send(SendTo& out) {

@@ -15,6 +15,7 @@
 #include "fs/exchange.h"
 #include "fs/invalidator.h"
 #include "fs/node.h"
+#include "fs/persist.h"
 #include "utils/net/wire.h"
 
 namespace dspm::fs {
@@ -35,7 +36,7 @@ class Loop final : public WireEvents {
 
   // What is given by reference outlives the loop.
   Loop(boost::asio::io_context& io, Device& device, Node& node, Exchange& exchange,
-       Invalidator& invalidator, Options options);
+       Invalidator& invalidator, Persist& persist, Options options);
   ~Loop() override;
 
   // Both before run().
@@ -49,6 +50,8 @@ class Loop final : public WireEvents {
   // On the loop's thread.
   void stop() { stopped_ = true; }
   bool unmounted() const { return unmounted_; }
+  // Why the loop has ended by itself: the pool's failure.
+  const Outcome& failure() const { return persist_.health(); }
   const LoopCounters& counters() const { return counters_; }
 
   void on_up(NodeId node, Incarnation incarnation) override;
@@ -73,6 +76,7 @@ class Loop final : public WireEvents {
   Node& node_;
   Exchange& exchange_;
   Invalidator& invalidator_;
+  Persist& persist_;
   Options options_;
   Wire* wire_ = nullptr;
   Handler handler_;

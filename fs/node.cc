@@ -74,7 +74,7 @@ struct Node::Machines {
   void deliver(NodeId, const commit::Decided& m) { committer.decided(m, committer_out); }
   void deliver(NodeId, const commit::Done& m) { committer.done(m, committer_out); }
   void deliver(NodeId, const commit::Refused& m) { committer.refused(m, committer_out); }
-  void deliver(NodeId from, const commit::Drop& m) { holder.drop(m.group, from, holder_out); }
+  void deliver(NodeId from, const commit::Drop& m) { holder.drop(m.group, from, now, holder_out); }
   template <class M>
   void deliver(NodeId from, const M& m) {  // what the members of a group say to each other
     if (Member* member = member_of(m.group)) member->group->take(from, m, now, member->out);

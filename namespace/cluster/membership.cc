@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <tuple>
 #include <utility>
 
 #include "namespace/cluster/json_fields.h"
@@ -144,6 +145,35 @@ constexpr int kTries = 50;  // of a guarded transaction against others that star
 
 }  // namespace
 
+Result<ClusterRecord> read_cluster(ClusterStore& store) {
+  Result<std::optional<StoreEntry>> entry = store.get(kClusterKey);
+  if (!entry) return entry.error();
+  if (!*entry) return Error{Status::no_entry, "the store holds no cluster: initialise it first"};
+  return decode_cluster((*entry)->value);
+}
+
+std::vector<NodeId> choose_members(NodeId first, const std::vector<MemberRecord>& members,
+                                   std::uint32_t size) {
+  const auto own = std::find_if(members.begin(), members.end(),
+                                [&](const MemberRecord& m) { return m.node == first; });
+  std::vector<std::tuple<bool, std::uint64_t, NodeId>> others;
+  for (const MemberRecord& other : members) {
+    if (other.node == first) continue;
+    // splitmix64 of (group, node): the same on every machine, and well spread.
+    std::uint64_t h = (std::uint64_t{first.value} << 32 | other.node.value) + 0x9E3779B97F4A7C15ull;
+    h = (h ^ h >> 30) * 0xBF58476D1CE4E5B9ull;
+    h = (h ^ h >> 27) * 0x94D049BB133111EBull;
+    const bool same_zone = own != members.end() && other.zone == own->zone;
+    others.emplace_back(same_zone, h ^ h >> 31, other.node);
+  }
+  std::sort(others.begin(), others.end());
+  std::vector<NodeId> chosen{first};
+  for (const auto& [zone, rank, node] : others) {
+    if (chosen.size() < size) chosen.push_back(node);
+  }
+  return chosen;
+}
+
 Outcome init_cluster(ClusterStore& store, const ClusterRecord& cluster,
                      const std::vector<MemberRecord>& members) {
   for (int i = 0; i < kTries; ++i) {
@@ -160,8 +190,13 @@ Outcome init_cluster(ClusterStore& store, const ClusterRecord& cluster,
       if (*there) continue;  // [P6] a group goes on where it was
       GroupRecord record;
       record.group = group;
-      record.members = {member.node};
-      if (!member.pool.empty()) record.in_sync = {member.pool};
+      record.members = choose_members(member.node, members, cluster.replicas);
+      record.size = std::uint32_t(record.members.size());
+      for (const MemberRecord& other : members) {  // [S2]
+        const bool in = std::find(record.members.begin(), record.members.end(), other.node) !=
+                        record.members.end();
+        if (in && !other.pool.empty()) record.in_sync.push_back(other.pool);
+      }
       guards.push_back({group_key(group), 0, {}});
       ops.push_back({StoreOp::Kind::put, group_key(group), encode(record), 0});
     }

@@ -61,6 +61,14 @@ Result<GroupRecord> decode_group(const std::string& text);
 // The group whose first member is `node`: one of size 1 for each node, with the node's number.
 constexpr GroupId own_group(NodeId node) { return GroupId(node.value); }
 
+// Errors: no_entry (no cluster there), foreign, corrupt, unavailable.
+Result<ClusterRecord> read_cluster(ClusterStore& store);
+
+// [S4] [S5] Who holds the group that `first` leads: itself, then of the others those that a hash of
+// group and node puts first (rendezvous), other zones than its own before. At most `size`.
+std::vector<NodeId> choose_members(NodeId first, const std::vector<MemberRecord>& members,
+                                   std::uint32_t size);
+
 // [10-names, Init] One transaction with all nodes known. A store that holds the same cluster
 // already keeps its groups; members get their new addresses. Errors: foreign (another cluster's
 // store).

@@ -79,6 +79,7 @@ id = "c"
 id = 1
 mount = "/nonexistent/mnt"
 store = "/nonexistent/store.db"
+pool = "/nonexistent/pool"
 status_socket = "/nonexistent/sock"
 [net]
 listen_host = "127.0.0.1"
@@ -92,6 +93,7 @@ VALUES = {  # of each key: what may not be written there
     "[node] id": NUMBERS,
     "[node] mount": PATHS,
     "[node] store": PATHS,
+    "[node] pool": PATHS,
     "[node] log": PATHS,
     "[node] status_socket": (*PATHS, '"/' + "x" * 107 + '"'),
     "[net] listen_host": (*TEXTS, '"' + "x" * 254 + '"', '"a b"'),

@@ -160,7 +160,7 @@ void Oracle::published(const commit::Record& record, bool sets_size) {
       publish_byte(record, p->first, std::uint8_t(e.bytes[p->first - e.offset]));
   }
   if (!record.cut) return;
-  if (!sets_size || *record.cut != record.header.size)
+  if (*record.cut != record.header.size)
     flaw(record.id.node, record.ino, *record.cut, "cut where nothing was truncated");
   o.size = o.sizes.back().size = *record.cut;
   publish_cut(o, *record.cut);

@@ -36,7 +36,6 @@ void plan_world(Scheduler& s, WorldOptions& w) {
     w.net.kind_us.push_back(s.below(5) ? 0 : s.below(3000));
   w.kernel.write_delay_us = s.below(3) ? 40 : 40 + s.below(600);
   w.kernel.setattr_delay_us = s.below(3) ? 30 : 30 + s.below(800);
-  w.durable_us = 5 + s.below(300);
   w.job_us = s.below(4) ? 5 + s.below(200) : 5 + s.below(1500);
   w.groups_late = s.below(8) == 0;
 }
@@ -210,9 +209,14 @@ void restart_after(World& world, Programs& programs, std::uint64_t us) {
   world.scheduler().after_us(us, [&world, &programs] {
     if (!programs.begun()) return restart_after(world, programs, 3000);
     if (programs.finished()) return;
-    const NodeId node(std::uint32_t(1 + world.scheduler().below(world.nodes())));
-    world.restart(node);
-    programs.restarted(node);
+    Scheduler& s = world.scheduler();
+    const bool all = s.below(3) == 0;  // [L8]
+    const auto one = std::uint32_t(1 + s.below(world.nodes()));
+    for (std::uint32_t n = 1; n <= world.nodes(); n++) {
+      if (!all && n != one) continue;
+      world.restart(NodeId(n));
+      programs.restarted(NodeId(n));
+    }
   });
 }
 
@@ -237,12 +241,15 @@ SeedPlan plan(std::uint64_t seed) {
   plan_world(s, p.world);
   plan_programs(s, class_of(seed), p.world, p.programs);
   p.cuts = s.below(3) ? 0 : unsigned(1 + s.below(5));
-  p.world.replicas = unsigned(1 + Scheduler(seed ^ 0x4E91).below(3));
+  Scheduler durable(seed ^ 0x4E91);
+  p.world.replicas = unsigned(1 + durable.below(3));
+  p.world.file_pools = durable.below(2) == 0;
+  const unsigned crashes = durable.below(4) == 0 ? unsigned(1 + durable.below(4)) : 0;
   if (seed % 5 == 3) {  // [F4] what a pin keeps may then find no twin, long after
     p.world.limits.twins = 2 + seed % 7;
     p.programs.pin = 0;
   }
-  p.restarts = class_of(seed) == Class::restarts ? unsigned(1 + s.below(2)) : 0;
+  p.restarts = crashes + (class_of(seed) == Class::restarts ? unsigned(1 + s.below(2)) : 0);
   return p;
 }
 

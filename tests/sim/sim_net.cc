@@ -24,6 +24,10 @@ void SimNet::send(NodeId from, NodeId to, const fs::Message& message) {
   messages_++;
   scheduler_.mix(message.index() * 31 + to.value);
   fs::Message sent = scheduler_.percent(options_.encode_percent) ? through_wire(message) : message;
+  if (auto* data = std::get_if<dsm::Data>(&sent)) {  // the sender's frames do not cross the wire
+    for (dsm::DataPage& page : data->pages)
+      if (page.bytes != zero_page()) page.bytes = copy_page(*page.bytes);
+  }
   if (scheduler_.percent(options_.duplicate_percent))
     send_once(from, to, sent, scheduler_.below(1000));
   send_once(from, to, std::move(sent), 0);

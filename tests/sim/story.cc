@@ -12,7 +12,6 @@ WorldOptions Story::calm() {
   o.objects = 3;
   o.net.slow_percent = 0;
   o.net.fast_us = 5;
-  o.durable_us = 5;
   o.job_us = 5;
   o.request_us = 3;
   o.kernel.write_delay_us = 1;

@@ -43,13 +43,26 @@ std::vector<Ino> World::objects() const {
 }
 
 void World::start(Host& host) {
+  if (!host.pool) {
+    host.pool = std::make_shared<SimPool>(
+        scheduler_, host.id,
+        SimPoolOptions{.kind = options_.file_pools ? PmemKind::file : PmemKind::byte_addressable,
+                       .log_bytes = options_.log_bytes,
+                       .groups = std::min(options_.replicas, options_.nodes)});
+  }
+  const bool opened = host.pool->open(
+      [this, &host](Duration delay, Action action) { later(host, delay, std::move(action)); },
+      [this, &host] { later(host, Duration(0), [this, &host] { persist(host); }); });
+  if (!opened) return;
   fs::NodeOptions node{.self = host.id, .incarnation = host.incarnation};
-  node.recovered = [&host](GroupId group) { return host.log.recover(group); };
+  node.recovered = [&host](GroupId group) { return host.pool->recovered(group); };
   node.limits = options_.limits;
   node.on_publish = [this](const commit::Record& record, bool sets_size) {
+    look_inside(record, home(record.ino));
     oracle_.published(record, sets_size);
   };
   host.node = std::make_unique<fs::Node>(node);
+  host.persist = std::make_unique<fs::Persist>(host.pool->pmem(), host.pool->pool(), *host.node);
   KernelOptions kernel = options_.kernel;
   if (host.id.value <= options_.old_kernels.size())
     kernel.before_6_16 = options_.old_kernels[host.id.value - 1];
@@ -76,6 +89,7 @@ void World::introduce(Host& host) {
     }
     if (other.get() == &host) continue;
     later(host, microseconds(1 + scheduler_.below(5)), [this, &host, other = other.get()] {
+      if (other->dead) return;  // its next life introduces itself
       step(host, fs::PeerUp{other->id, other->incarnation});
       step(*other, fs::PeerUp{host.id, host.incarnation});
     });
@@ -113,6 +127,16 @@ void World::step(Host& host, const fs::NodeEvent& event) {
   host.node->step(event, scheduler_.now(), effects);
   if (options_.invariants) host.node->check_invariants();
   for (const auto& effect : effects) perform(host, effect);
+  persist(host);
+}
+
+void World::persist(Host& host) {
+  if (host.dead || !scheduler_.failure().empty()) return;
+  std::vector<fs::NodeEvent> events;
+  host.persist->flush(scheduler_.now(), events);
+  if (!host.persist->health())
+    return scheduler_.fail("pool: " + host.persist->health().error().what);
+  for (const auto& event : events) step(host, event);
   arm_tick(host);
 }
 
@@ -130,15 +154,16 @@ void World::perform(Host& host, const fs::NodeEffect& effect) {
   } else if (const auto* job = std::get_if<dsm::Job>(&effect)) {
     start_job(host, *job);
   } else if (const auto* log = std::get_if<fs::WriteLog>(&effect)) {
-    const auto delay = microseconds(1 + scheduler_.below(options_.durable_us));
-    host.last_durable = std::max(host.last_durable + Duration(1), scheduler_.now() + delay);
-    host.log.append(log->group, log->record, log->decided);
-    later(host, host.last_durable - scheduler_.now(),
-          [this, &host, group = log->group, lsn = log->record->lsn] {
-            scheduler_.say("n", host.id, " g", group, " durable ", lsn);
-            host.log.durable(group, lsn);
-            step(host, fs::LogDurable{group, lsn});
-          });
+    host.persist->append(*log);
+  }
+}
+
+// [C2] What is published is on every member, whatever happens to all of them now.
+void World::look_inside(const commit::Record& record, GroupId group) {
+  if (++published_ % 64 != 0) return;
+  for (const NodeId member : groups_.at(group).members) {
+    if (!host(member).pool->would_hold(group, record.lsn))
+      scheduler_.fail("n" + std::to_string(member.value) + " would lose a published record");
   }
 }
 
@@ -176,7 +201,7 @@ void World::release_jobs(NodeId node) {
 }
 
 void World::arm_tick(Host& host) {
-  const Time next = host.node->next_deadline();
+  const Time next = std::min(host.node->next_deadline(), host.persist->next_deadline());
   if (next >= host.tick_at) return;
   host.tick_at = std::max(next, scheduler_.now() + Duration(1));
   later(host, host.tick_at - scheduler_.now(), [this, &host, at = host.tick_at] {
@@ -226,8 +251,10 @@ void World::restart(NodeId node) {
     net_.lose(node, NodeId(n));
   }
   oracle_.node_lost(node);
-  fresh->log = std::move(old.log);
-  fresh->log.crash(scheduler_);
+  fresh->pool = old.pool;
+  old.persist.reset();
+  old.node.reset();
+  old.pool->close(scheduler_.below(2) == 0);
   dead_.push_back(std::move(hosts_.at(node.value)));
   hosts_.at(node.value) = std::move(fresh);
   start(host(node));

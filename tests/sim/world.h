@@ -8,11 +8,12 @@
 #include <vector>
 
 #include "fs/node.h"
+#include "fs/persist.h"
 #include "tests/sim/oracle.h"
 #include "tests/sim/scheduler.h"
 #include "tests/sim/sim_kernel.h"
-#include "tests/sim/sim_log.h"
 #include "tests/sim/sim_net.h"
+#include "tests/sim/sim_pool.h"
 
 namespace dspm::sim {
 
@@ -23,8 +24,10 @@ struct WorldOptions {
   KernelOptions kernel;
   std::vector<bool> old_kernels;  // by node: before 6.16
   NetOptions net;
-  std::uint64_t durable_us = 60, job_us = 60, request_us = 15;
-  bool groups_late = false;  // nodes learn of the groups one by one
+  std::uint64_t job_us = 60, request_us = 15;
+  bool file_pools = false;
+  std::uint64_t log_bytes = 768u << 10;  // of each node's pool
+  bool groups_late = false;              // nodes learn of the groups one by one
   bool invariants = true;
   dsm::HolderLimits limits;
 };
@@ -58,7 +61,7 @@ class World {
   void hold_jobs(NodeId node) { host(node).jobs_held = true; }
   void release_jobs(NodeId node);
 
-  // A new life of the node: its kernel is gone, and of its log what was not durable may be.
+  // A new life of the node: its kernel is gone, and with the power what was not durable.
   void restart(NodeId node);
   // [P4] All members of each group hold the same bytes; a violation says where not.
   void compare_replicas();
@@ -83,8 +86,9 @@ class World {
     std::unique_ptr<fs::Node> node;
     std::unique_ptr<SimKernel> kernel;
     std::deque<std::pair<dsm::KernelEvent, Bytes>> requests;
-    SimLog log;
-    Time last_answer, last_durable, tick_at = kNever;
+    std::shared_ptr<SimPool> pool;  // goes on to the next life
+    std::unique_ptr<fs::Persist> persist;
+    Time last_answer, tick_at = kNever;
     std::map<Ino, std::uint64_t> jobs_issued, jobs_running, invals;
   };
   Host& host(NodeId node) { return *hosts_.at(node.value); }
@@ -94,6 +98,8 @@ class World {
   void take_request(Host& host);
   void step(Host& host, const fs::NodeEvent& event);
   void perform(Host& host, const fs::NodeEffect& effect);
+  void persist(Host& host);
+  void look_inside(const commit::Record& record, GroupId group);
   void start_job(Host& host, const dsm::Job& job);
   void run_job(Host& host, const dsm::Job& job);
   void arm_tick(Host& host);
@@ -106,7 +112,7 @@ class World {
   std::map<std::uint32_t, std::unique_ptr<Host>> hosts_;
   std::vector<std::unique_ptr<Host>> dead_;
   std::map<GroupId, fs::GroupLearnt> groups_;
-  std::uint64_t restarts_ = 0;
+  std::uint64_t restarts_ = 0, published_ = 0;
 };
 
 }  // namespace dspm::sim

@@ -35,6 +35,8 @@ inline constexpr auto kHeartbeatInterval = 250ms;  // 3-protocol §3, Heartbeat
 inline constexpr auto kSilence = 1s;               // M4
 // [C3] How long a backup may not know what is decided, where no Append says it.
 inline constexpr auto kTellDecided = 1ms;
+// [P10] Room also comes back without a checkpoint (pages that were pinned): looked for so often.
+inline constexpr auto kRetryRoom = 10ms;
 // Longest that a program waits for a node that does not answer (3-protocol C8, L9).
 inline constexpr auto kAnswerTimeout = 30s;
 

@@ -10,7 +10,8 @@ namespace {
 
 struct Options {
   std::string dir = kDefaultDir;
-  unsigned nodes = 0;  // 0 = not given
+  unsigned nodes = 0, replicas = 0;  // 0 = not given
+  std::uint64_t pool_size = 0;       // 0 = not given
   unsigned node = 0;
   bool all = false;
   bool json = false;
@@ -40,6 +41,14 @@ Outcome show(const Options& options) {
 Outcome then_show(const Options& options, bool always, const Action& step) {
   if (auto outcome = step(); !outcome) return outcome;
   return always || options.json ? show(options) : Outcome(Done{});
+}
+
+DevOptions wishes(const Options& options) {
+  DevOptions wishes;
+  if (options.nodes != 0) wishes.nodes = options.nodes;
+  if (options.replicas != 0) wishes.replicas = options.replicas;
+  if (options.pool_size != 0) wishes.pool_size = options.pool_size;
+  return wishes;
 }
 
 Outcome down(const Options& options) {
@@ -90,12 +99,14 @@ void add_dev(CLI::App& app, Action& chosen) {
   auto* up = add_command(*dev, options, "up", "Make it or bring it back; returns when all answer");
   up->add_option("--nodes", options->nodes, "How many nodes (default 3)")
       ->check(CLI::Range(1u, kMostNodes));
+  up->add_option("--replicas", options->replicas,
+                 "On how many nodes each object is kept (default 3, or the number of nodes)")
+      ->check(CLI::Range(1u, kMostNodes));
+  up->add_option("--pool-size", options->pool_size, "Of each node's pool (default 1G)")
+      ->transform(CLI::AsSizeValue(false));
   up->callback([options, &chosen] {
     chosen = [options] {
-      return then_show(*options, true, [&] {
-        return dev_up(options->dir,
-                      options->nodes != 0 ? std::optional(options->nodes) : std::nullopt);
-      });
+      return then_show(*options, true, [&] { return dev_up(options->dir, wishes(*options)); });
     };
   });
   add_command(*dev, options, "down", "Unmount and end all nodes; the directory stays")

@@ -28,6 +28,7 @@ DevNode dev_node(const std::string& dir, NodeId id) {
   node.dir = dir + "/n" + std::to_string(id.value);
   node.mount = node.dir + "/mnt";
   node.config = node.dir + "/dspmd.toml";
+  node.pool = node.dir + "/pool";
   node.log = node.dir + "/log";
   node.socket = node.dir + "/status.sock";
   node.pid_file = node.dir + "/pid";

@@ -2,6 +2,7 @@
 //   D/store.db            the store that the daemons share
 //   D/nK/mnt              the mount of node K
 //   D/nK/dspmd.toml       its configuration; the cluster has the nodes that have one
+//   D/nK/pool             its persistent memory; of a file pool the log is D/nK/pool.log
 //   D/nK/{log,status.sock,pid}
 #pragma once
 
@@ -19,6 +20,8 @@ namespace dspm::cli {
 
 inline constexpr unsigned kMostNodes = 32;
 inline constexpr unsigned kDefaultNodes = 3;
+inline constexpr unsigned kDefaultReplicas = 3;
+inline constexpr std::uint64_t kDefaultPoolSize = std::uint64_t{1} << 30;
 inline constexpr std::chrono::seconds kStartLimit{30};  // from spawn to an answered stat
 // From SIGTERM to SIGKILL: longer than a daemon gives what is staged.
 inline constexpr std::chrono::seconds kStopLimit{15};
@@ -26,13 +29,20 @@ inline constexpr std::chrono::seconds kKillLimit{10};  // from SIGKILL to the en
 
 struct DevNode {
   NodeId id;
-  std::string dir, mount, config, log, socket, pid_file;
+  std::string dir, mount, config, pool, log, socket, pid_file;
 };
 
 struct DevCluster {
   std::string dir;  // absolute, no symbolic links
   std::vector<DevNode> nodes;
   std::string store() const { return dir + "/store.db"; }
+};
+
+// Of a cluster that is made; one that exists keeps what it has, and other wishes are refused.
+struct DevOptions {
+  std::optional<unsigned> nodes;           // kDefaultNodes
+  std::optional<unsigned> replicas;        // kDefaultReplicas, or the number of nodes
+  std::optional<std::uint64_t> pool_size;  // kDefaultPoolSize, of each node; bytes
 };
 
 DevNode dev_node(const std::string& dir, NodeId id);
@@ -57,7 +67,7 @@ class DirLock {
 
 // Brings `dir` up: makes the cluster where there is none, starts what does not serve, waits until
 // every mount answers. What it started ends again where that fails.
-Outcome dev_up(const std::string& dir, std::optional<unsigned> nodes);
+Outcome dev_up(const std::string& dir, const DevOptions& options);
 // Unmounts and ends all nodes; `dir` stays.
 Outcome dev_down(const DevCluster& cluster);
 

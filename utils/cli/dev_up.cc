@@ -14,6 +14,7 @@
 #include <random>
 #include <regex>
 
+#include "commit/pool_file.h"
 #include "utils/cli/dev_cluster.h"
 #include "utils/cli/dev_init.h"
 #include "utils/cli/dev_start.h"
@@ -83,6 +84,18 @@ Outcome check_vacant(const std::string& dir) {
   return Done{};
 }
 
+// What an interrupted `up` left is made anew: no cluster counts on it yet.
+Outcome make_dev_pool(const DevNode& node, const std::string& cluster, std::uint64_t size) {
+  std::error_code error;
+  files::create_directories(node.dir, error);
+  files::remove(node.pool, error);
+  files::remove(node.pool + ".log", error);
+  if (error) return io_error(node.pool, error.message());
+  std::random_device random;
+  const commit::PoolId id(std::uint64_t{random()} << 32 | random() | 1);
+  return commit::make_pool(node.pool, size, {cluster, node.id, id});
+}
+
 Outcome write_config(const DevNode& node, const Config& config) {
   std::error_code error;
   files::create_directories(node.mount, error);
@@ -97,7 +110,7 @@ Outcome write_config(const DevNode& node, const Config& config) {
 }
 
 // Directories and configurations. Node 1's comes last: before, there is no cluster.
-Outcome make_cluster(const std::string& dir, unsigned nodes) {
+Outcome make_cluster(const std::string& dir, unsigned nodes, std::uint64_t pool_size) {
   if (auto vacant = check_vacant(dir); !vacant) return vacant;
   if (const auto socket = dev_node(dir, NodeId(nodes)).socket;
       socket.size() >= sizeof(sockaddr_un::sun_path))
@@ -113,23 +126,33 @@ Outcome make_cluster(const std::string& dir, unsigned nodes) {
     config.node = node.id;
     config.mount = node.mount;
     config.store = dir + "/store.db";
+    config.pool = node.pool;
     config.status_socket = node.socket;
     config.listen_host = "127.0.0.1";
     config.listen_port = (*ports)[id - 1];
+    if (auto made = make_dev_pool(node, cluster, pool_size); !made) return made;
     if (auto written = write_config(node, config); !written) return written;
   }
   return Done{};
 }
 
 // Made where it is not, with its lock.
-Result<DevCluster> ensure_cluster(const std::string& dir, std::optional<unsigned> nodes) {
+Result<DevCluster> ensure_cluster(const std::string& dir, const DevOptions& options) {
   if (auto cluster = open_cluster(dir)) {
-    if (nodes && *nodes != cluster->nodes.size())
+    if (options.nodes && *options.nodes != cluster->nodes.size())
       return Error{Status::invalid, dir + " has " + std::to_string(cluster->nodes.size()) +
                                         " nodes; leave --nodes out, or name another --dir"};
+    if (options.pool_size)
+      return Error{Status::invalid,
+                   dir + " has its pools; leave --pool-size out, or name another --dir"};
     return cluster;
   }
-  if (auto made = make_cluster(dir, nodes.value_or(kDefaultNodes)); !made) return made.error();
+  const unsigned nodes = options.nodes.value_or(kDefaultNodes);
+  if (options.replicas && *options.replicas > nodes)
+    return Error{Status::invalid, "--replicas " + std::to_string(*options.replicas) +
+                                      " needs as many nodes; there are " + std::to_string(nodes)};
+  if (auto made = make_cluster(dir, nodes, options.pool_size.value_or(kDefaultPoolSize)); !made)
+    return made.error();
   return open_cluster(dir);
 }
 
@@ -175,7 +198,7 @@ Outcome start_all(const DevCluster& cluster) {
 
 }  // namespace
 
-Outcome dev_up(const std::string& dir, std::optional<unsigned> nodes) {
+Outcome dev_up(const std::string& dir, const DevOptions& options) {
   std::error_code error;
   files::create_directories(dir, error);
   if (error) return io_error(dir, error.message());
@@ -183,9 +206,9 @@ Outcome dev_up(const std::string& dir, std::optional<unsigned> nodes) {
   if (error) return io_error(dir, error.message());
   const auto lock = DirLock::take(place, kLockLimit);
   if (!lock) return lock.error();
-  auto cluster = ensure_cluster(place, nodes);
+  auto cluster = ensure_cluster(place, options);
   if (!cluster) return cluster.error();
-  if (auto made = init_store(*cluster); !made) return made;
+  if (auto made = init_store(*cluster, options.replicas); !made) return made;
   return start_all(*cluster);
 }
 

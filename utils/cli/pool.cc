@@ -5,18 +5,14 @@
 #include <cstdlib>
 #include <random>
 
-#include "commit/recovery.h"
 #include "utils/cli/commands.h"
 #include "utils/cli/pool_view.h"
-#include "utils/pmem/open_pmem.h"
 
 namespace dspm::cli {
 namespace {
 
 using Json = nlohmann::ordered_json;
 using commit::format::Superblock;
-
-constexpr std::uint64_t kLeastSize = std::uint64_t{128} << 20;
 
 struct CreateOptions {
   std::string path, cluster, kind = "auto";
@@ -40,7 +36,7 @@ void print(const Json& value, bool json) {
 Json to_json(const std::string& path, const Superblock& superblock) {
   return {{"path", path},
           {"pool", to_string(commit::PoolId(superblock.pool))},
-          {"cluster", cluster_of(superblock)},
+          {"cluster", commit::cluster_of(superblock)},
           {"node", superblock.node},
           {"format", superblock.version},
           {"frames", superblock.frames},
@@ -55,29 +51,19 @@ commit::PoolId random_id() {
 }
 
 Outcome create(const CreateOptions& options) {
-  if (options.size < kLeastSize)
-    return Error{Status::invalid, "a pool has at least 128 MiB: its log alone needs 64"};
-  const auto parts = commit::format::parts_of(options.size);
-  PmemOptions pmem_options;
-  pmem_options.pool = options.path;
-  pmem_options.pool_size = parts.pool;
-  pmem_options.log_size = parts.log;
-  if (options.kind == "file") pmem_options.kind = PmemKind::file;
-  if (options.kind == "memory") pmem_options.kind = PmemKind::byte_addressable;
-  auto pmem = create_pmem(pmem_options);
-  if (!pmem) return pmem.error();
+  std::optional<PmemKind> kind;
+  if (options.kind == "file") kind = PmemKind::file;
+  if (options.kind == "memory") kind = PmemKind::byte_addressable;
   const commit::PoolIdentity identity{options.cluster, NodeId(options.node), random_id()};
-  if (auto made = commit::Pool::create(**pmem, identity); !made)
-    return Error{made.status(), options.path + ": " + made.error().what};
-  pmem->reset();
-  const auto superblock = superblock_of(options.path);
+  if (auto made = commit::make_pool(options.path, options.size, identity, kind); !made) return made;
+  const auto superblock = commit::superblock_at(options.path);
   if (!superblock) return superblock.error();
   print(to_json(options.path, *superblock), options.json);
   return Done{};
 }
 
 Outcome info(const LookOptions& options) {
-  const auto superblock = superblock_of(options.paths.front());
+  const auto superblock = commit::superblock_at(options.paths.front());
   if (!superblock) return superblock.error();
   print(to_json(options.paths.front(), *superblock), options.json);
   return Done{};
@@ -133,12 +119,13 @@ Json to_json(const ViewedPool& pool) {
 Result<std::vector<ViewedPool>> view_all(const std::vector<std::string>& paths) {
   std::vector<ViewedPool> pools;
   for (const std::string& path : paths) {
-    const auto superblock = superblock_of(path);
+    const auto superblock = commit::superblock_at(path);
     if (!superblock) return superblock.error();
-    if (!pools.empty() && cluster_of(*superblock) != cluster_of(pools.front().superblock))
-      return Error{Status::foreign, path + ": of cluster " + cluster_of(*superblock) + ", and " +
-                                        paths.front() + " of cluster " +
-                                        cluster_of(pools.front().superblock)};
+    if (!pools.empty() &&
+        commit::cluster_of(*superblock) != commit::cluster_of(pools.front().superblock))
+      return Error{Status::foreign, path + ": of cluster " + commit::cluster_of(*superblock) +
+                                        ", and " + paths.front() + " of cluster " +
+                                        commit::cluster_of(pools.front().superblock)};
     const auto total = commit::format::frame_offset(superblock->frames, 0) + superblock->ring;
     auto bar = std::make_shared<Bar>(path, total);
     auto viewed = view_pool(path, [bar](std::uint64_t bytes) { bar->add(bytes); });

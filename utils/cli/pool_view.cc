@@ -7,7 +7,6 @@
 
 #include "commit/fragment.h"
 #include "commit/recovery.h"
-#include "utils/pmem/open_pmem.h"
 
 namespace dspm::cli {
 namespace {
@@ -53,38 +52,15 @@ Outcome PmemView::read(PmemRegion region, std::uint64_t offset, std::span<std::b
   return Done{};
 }
 
-std::string cluster_of(const commit::format::Superblock& superblock) {
-  const auto end = std::find(superblock.cluster.begin(), superblock.cluster.end(), '\0');
-  return {superblock.cluster.begin(), end};
-}
-
-Result<commit::format::Superblock> superblock_of(const std::string& path) {
-  Bytes start(2 * kBlock);
-  if (auto r = read_pool_start(path, start); !r) {
-    if (r.status() == Status::no_entry || r.status() == Status::denied) return r.error();
-    return Error{Status::no_entry, path + ": not a pool"};
-  }
-  auto superblock = commit::read_superblock(ByteSpan(start));
-  if (!superblock) return at(path, superblock.error());
-  return superblock;
-}
-
 Result<ViewedPool> view_pool(const std::string& path, std::function<void(std::uint64_t)> progress) {
-  const auto superblock = superblock_of(path);
+  const auto superblock = commit::superblock_at(path);
   if (!superblock) return superblock.error();
-  PmemOptions options;
-  options.pool = path;
-  options.pool_size = commit::format::pool_size(superblock->frames);
-  options.log_size = commit::format::kRing + superblock->ring;
-  // The log of an ordinary file's pool lies beside it.
-  const bool has_log = ::access((path + ".log").c_str(), F_OK) == 0;
-  options.kind = has_log ? PmemKind::file : PmemKind::byte_addressable;
-  auto pmem = open_pmem(options);
+  auto pmem = open_pmem(commit::pmem_options(path, *superblock));
   if (!pmem) return pmem.error();
   ViewedPool viewed{
       path, *superblock, std::make_unique<PmemView>(*std::move(pmem), std::move(progress)), {}};
-  auto opened =
-      commit::Pool::open(*viewed.pmem, {cluster_of(*superblock), NodeId(superblock->node), {}}, {});
+  auto opened = commit::Pool::open(
+      *viewed.pmem, {commit::cluster_of(*superblock), NodeId(superblock->node), {}}, {});
   if (!opened) return at(path, opened.error());
   viewed.opened = *std::move(opened);
   return viewed;

@@ -6,8 +6,7 @@
 #include <memory>
 #include <string>
 
-#include "commit/format.h"
-#include "commit/pool.h"
+#include "commit/pool_file.h"
 #include "utils/pmem/pmem.h"
 
 namespace dspm::cli {
@@ -47,11 +46,6 @@ class PmemView final : public Pmem {
   std::uint64_t fences_ = 0, syncs_ = 0;
 };
 
-// What the first superblock of a pool that is right says. Errors: no_entry, foreign, denied,
-// io_error; the text names the path.
-Result<commit::format::Superblock> superblock_of(const std::string& path);
-std::string cluster_of(const commit::format::Superblock& superblock);
-
 // A pool opened through a view of its own.
 struct ViewedPool {
   std::string path;
@@ -59,7 +53,7 @@ struct ViewedPool {
   std::unique_ptr<PmemView> pmem;
   commit::Pool::Opened opened;
 };
-// Errors as superblock_of; busy (a daemon has it), corrupt.
+// Errors as commit::superblock_at; busy (a daemon has it), corrupt.
 Result<ViewedPool> view_pool(const std::string& path,
                              std::function<void(std::uint64_t)> progress = {});
 

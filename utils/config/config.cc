@@ -75,6 +75,8 @@ constexpr std::array kKeys{
         [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.mount); }},
     Key{"node", "store", true, "the absolute path of a file",
         [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.store); }},
+    Key{"node", "pool", true, "the absolute path of a pool made by dspm pool create",
+        [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.pool); }},
     Key{"node", "log", false, "the absolute path of a file",
         [](Config& c, const Setting& v) { return take_path(v, kMaxPath, c.log); }},
     Key{"node", "status_socket", true, "an absolute path of at most 107 bytes",
@@ -200,7 +202,8 @@ Result<Config> load_config(const std::string& path) {
 std::string to_toml(const Config& config) {
   std::ostringstream out;
   out << "[cluster]\nid = " << quoted(config.cluster) << "\n\n[node]\nid = " << config.node
-      << "\nmount = " << quoted(config.mount) << "\nstore = " << quoted(config.store);
+      << "\nmount = " << quoted(config.mount) << "\nstore = " << quoted(config.store)
+      << "\npool = " << quoted(config.pool);
   if (!config.log.empty()) out << "\nlog = " << quoted(config.log);
   out << "\nstatus_socket = " << quoted(config.status_socket)
       << "\n\n[net]\nlisten_host = " << quoted(config.listen_host)

@@ -7,6 +7,7 @@
 //   id = 1                          # 1 to 65535, unlike all others' of the cluster
 //   mount = "/mnt/dspm"             # an existing directory
 //   store = "/var/lib/dspm/store.db"  # SQLite file shared by the daemons of this machine
+//   pool = "/var/lib/dspm/pool"     # its persistent memory, made by dspm pool create
 //   log = "/var/log/dspm.log"       # optional; default: standard error
 //   status_socket = "/run/dspm/status.sock"
 //   [net]
@@ -34,6 +35,7 @@ struct Config {
   NodeId node;
   std::string mount;
   std::string store;
+  std::string pool;
   std::string log;  // empty: standard error
   std::string status_socket;
   std::string listen_host;

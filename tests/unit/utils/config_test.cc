@@ -26,6 +26,7 @@ Config sample() {
   c.mount = "/d/n2/mnt";
   c.store = "/d/store.db";
   c.log = "/d/n2/log";
+  c.pool = "/d/n2/pool";
   c.status_socket = "/d/n2/status.sock";
   c.listen_host = "127.0.0.1";
   c.listen_port = 7002;
@@ -69,7 +70,7 @@ TEST(Config, DefaultsOfOptionalKeys) {
 
 TEST(Config, UnknownKeysAndTablesAreNamed) {
   EXPECT_THAT(refusal(with("[net]\n", "[net]\nspin = 5\n")),
-              AllOf(StartsWith("x.toml:12:"), HasSubstr("[net] spin"), HasSubstr("spin_us")));
+              AllOf(StartsWith("x.toml:13:"), HasSubstr("[net] spin"), HasSubstr("spin_us")));
   EXPECT_THAT(refusal(with("[net]\n", "[network]\n")), HasSubstr("[network]"));
   EXPECT_THAT(refusal("node = 1\n"), HasSubstr("'node' is in no table"));
   EXPECT_THAT(refusal("port = 1\n"), HasSubstr("port"));
