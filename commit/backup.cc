@@ -59,6 +59,7 @@ bool Backup::take(const RecordRef& record, GroupEffects& out) {
 
 void Backup::append(const Append& message, GroupEffects& out) {
   if (!fault_.empty()) return;
+  if (message.wants_space) replica_.want_space();
   bool good = replica_.at(message.previous.sequence()) == message.previous ||
               message.previous <= replica_.applied();
   if (good) matched_ = std::max(matched_, message.previous);

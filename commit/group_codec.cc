@@ -91,11 +91,13 @@ void get(Reader& r, Pulled& m) {
 void put(Writer& w, const Append& m) {
   w.put(m.previous);
   w.put(m.decided);
+  w.put(std::uint8_t(m.wants_space));
   put(w, m.records);
 }
 void get(Reader& r, Append& m) {
   r.get(m.previous);
   r.get(m.decided);
+  m.wants_space = r.get<std::uint8_t>() != 0;
   get(r, m.records);
   if (!m.records.empty() && m.records.front()->previous != m.previous) r.fail();
 }

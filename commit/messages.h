@@ -101,6 +101,7 @@ struct Append {
   Lsn previous;  // before the first of the records: who holds it is matched up to it [C2]
   Lsn decided;
   std::vector<RecordRef> records;
+  bool wants_space = false;  // [P10] a commit waits until the members' logs have been trimmed
 };
 // [C2] [C5] Member → primary: matches the primary's order up to `matched`, all of it durable.
 // `copies` are those of the records behind `after`; who has not heard of `after` asks for a

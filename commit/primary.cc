@@ -157,7 +157,7 @@ void Primary::stream_all(GroupEffects& out) {
 
 // [C2] Everything the member has not been sent, in order; with it, what is decided.
 void Primary::stream(NodeId node, Member& member, GroupEffects& out) {
-  Append message{options_.group, options_.epoch, {}, replica_.applied(), {}};
+  Append message{options_.group, options_.epoch, {}, replica_.applied(), {}, false};
   std::size_t bytes = 0;
   const auto leave = [&] {
     member.told = message.decided;
@@ -283,6 +283,7 @@ void Primary::tick(Time now, GroupEffects& out) {
   if (!wait_room_.empty() && now >= retry_at_) {
     retry_at_ = now + kRetryRoom;
     retry_room(out);
+    if (!wait_room_.empty()) ask_for_space(out);
   }
   if (now < tell_at_) return;
   tell_at_ = kNever;
@@ -294,7 +295,7 @@ void Primary::tick(Time now, GroupEffects& out) {
 void Primary::tell_decided(NodeId node, Member& member, GroupEffects& out) {
   member.told = replica_.applied();
   out.push_back(
-      GroupSend{node, Append{options_.group, options_.epoch, member.sent, member.told, {}}});
+      GroupSend{node, Append{options_.group, options_.epoch, member.sent, member.told, {}, false}});
 }
 
 void Primary::check_invariants() const {

@@ -103,6 +103,7 @@ class Primary {
   void count(const Record& record);
   void released(GroupEffects& out);
   void retry_room(GroupEffects& out);
+  void ask_for_space(GroupEffects& out);
   MemberSpace least_space() const;
   // primary.cc
   bool answer_again(NodeId from, const Commit& message, GroupEffects& out);

@@ -49,6 +49,17 @@ void Primary::released(GroupEffects& out) {
   if (open()) retry_room(out);
 }
 
+// All members' logs must be trimmed: each by a checkpoint of its own.
+void Primary::ask_for_space(GroupEffects& out) {
+  replica_.want_space();
+  for (auto& [node, member] : members_) {
+    if (!member.streaming) continue;
+    member.told = replica_.applied();
+    out.push_back(GroupSend{
+        node, Append{options_.group, options_.epoch, member.sent, member.told, {}, true}});
+  }
+}
+
 void Primary::retry_room(GroupEffects& out) {
   for (Held& held : std::exchange(wait_room_, {})) {
     commit(held.from, std::move(held.message), out);

@@ -1,4 +1,4 @@
-// [L5] How the own group begins again: collect, fetch what is missing, View, Drop.
+// [L5] [L8] How the own group begins again: collect, fetch what is missing, View, Drop.
 #include <algorithm>
 
 #include "commit/primary.h"

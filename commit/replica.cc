@@ -8,9 +8,10 @@
 namespace dspm::commit {
 
 ReplicaState restore(Pool& pool, RecoveredGroup found) {
-  ReplicaState state{Frames(pool, found.group), {}, found.applied, {}, {}, nullptr};
+  ReplicaState state{Frames(pool, found.group), {}, found.applied, {}, {}, nullptr, nullptr};
   state.outcomes.restore(std::move(found.outcomes));
   state.space = {pool.log_share(), pool.page_share()};
+  state.want_space = [&pool] { pool.want_space(); };
   state.room = [&pool, group = found.group](const Pool::Need& need, std::uint64_t frames) {
     // A member's pool is smaller than this one; what is let go is free after a checkpoint.
     if (frames < pool.page_share() && pool.frames_used(group) + need.fresh > frames) {
@@ -38,6 +39,7 @@ Replica::Replica(ReplicaState state)
       outcomes_(std::move(state.outcomes)),
       space_(state.space),
       room_(std::move(state.room)),
+      want_space_(std::move(state.want_space)),
       log_(state.records.begin(), state.records.end()),
       base_(state.applied),
       applied_(state.applied),

@@ -24,6 +24,8 @@ struct ReplicaState {
   // [P10] Is there room for a record of this need in a pool that gives the group at most `frames`?
   // ok; busy: after a checkpoint; no_space. Null: there is.
   std::function<Status(const Pool::Need&, std::uint64_t frames)> room;
+  // A commit waits for space: a checkpoint is worth it. Null: there is no pool.
+  std::function<void()> want_space;
 };
 
 // What recovery found of a group, with everything folded that is known to be decided. `pool`
@@ -43,6 +45,9 @@ class Replica {
   // tightest has promised.
   Status room(Ino ino, std::span<const Extent> extents, std::uint64_t log_bytes,
               const MemberSpace& least) const;
+  void want_space() const {
+    if (want_space_) want_space_();
+  }
 
   // The LSN at this place of the order; 0 = not held (any more), but for the last one trimmed.
   Lsn at(std::uint64_t sequence) const;
@@ -79,6 +84,7 @@ class Replica {
   Outcomes outcomes_;
   MemberSpace space_;
   std::function<Status(const Pool::Need&, std::uint64_t frames)> room_;
+  std::function<void()> want_space_;
   std::deque<RecordRef> log_;  // contiguous, from the one behind base_
   Lsn base_, applied_, durable_, trimmed_;
 };

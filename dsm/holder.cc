@@ -9,7 +9,11 @@
 
 namespace dspm::dsm {
 
-void Holder::object_learnt(Ino ino, GroupId home) { objects_[ino].home = home; }
+void Holder::object_learnt(Ino ino, GroupId home) {
+  Object& object = objects_[ino];
+  object.home = home;
+  object.forgotten = false;
+}
 
 const ObjectState* Holder::find(Ino ino) const {
   const auto it = objects_.find(ino);
@@ -94,6 +98,12 @@ void Holder::forgotten(Ino ino) {
   if (it == objects_.end()) return;
   Object& object = it->second;
   if (object.attrs.empty()) object.inode_until = Time{};
+  object.forgotten = object.attrs.empty();  // else a LOOKUP is about to tell the kernel of it
+  forget_idle(it);
+}
+
+void Holder::forget_idle(std::map<Ino, Object>::iterator it) {
+  Object& object = it->second;
   const bool idle = object.staged.empty() && !object.frozen && object.settling.empty() &&
                     object.queue.empty() && object.waits.empty() && object.jobs.empty() &&
                     object.reads.empty() && object.attrs.empty() && object.opens == 0 &&
@@ -102,7 +112,7 @@ void Holder::forgotten(Ino ino) {
                                 [](const auto& p) { return p.second.bar; });
   if (!idle || bars) return;
   forget_twins(object);
-  busy_.erase(ino);
+  busy_.erase(it->first);
   objects_.erase(it);
 }
 
@@ -258,9 +268,13 @@ void Holder::tick(Time now, HolderEffects& out) {
 // it.
 void Holder::finish(Ino ino, HolderEffects& out) {
   flush_invalidated(out);
-  if (!drops_.empty()) check_drops(out);
-  const auto it = objects_.find(ino);
+  auto it = objects_.find(ino);
   if (it != objects_.end()) count_staged(it->second);
+  if (it != objects_.end() && it->second.forgotten) {
+    forget_idle(it);
+    it = objects_.find(ino);
+  }
+  if (!drops_.empty()) check_drops(out);
   const bool busy =
       it != objects_.end() && (waits_for_peer(it->second) || deadline_of(it->second) != kNever);
   if (busy) {

@@ -70,6 +70,7 @@ class Holder final : public KernelCopies {
   void answer_attrs(Context c);
   AttrAnswer compose(const Object& object, const AttrInFlight& attr) const;
   void forgotten(Ino ino);
+  void forget_idle(std::map<Ino, Object>::iterator it);
   void answer(Context c, Unique unique, Status status = Status::ok);
   void timeouts(Context c);
   void finish(Ino ino, HolderEffects& out);

@@ -29,7 +29,7 @@ void Holder::group_reset(GroupId group, Time now, HolderEffects& out) {
   }
   gathered_.clear();
   ask_again(group, now, out);
-  for (const auto& [ino, object] : objects_) finish(ino, out);
+  for (const Ino ino : objects()) finish(ino, out);
 }
 
 void Holder::drop(GroupId group, NodeId primary, Time now, HolderEffects& out) {

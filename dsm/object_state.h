@@ -103,6 +103,7 @@ struct Push {
 
 struct ObjectState {
   GroupId home;
+  bool forgotten = false;  // FORGET came while something was in flight: it goes after that
   std::map<PageNo, PageState> pages;
 
   // ---- size [Z6] [Z8]

@@ -186,9 +186,10 @@ void Loop::on_message(NodeId node, Incarnation incarnation, ByteSpan bytes) {
   from_peer_ = true;
   Result<Message> message = decode(bytes);
   if (!message) {
-    if (counters_.undecodable++ == 0)
-      std::fprintf(stderr, "dspmd: a message of node %u cannot be read: %s\n", node.value,
-                   message.error().what.c_str());
+    ++counters_.undecodable;  // said each time: its sender waits, and asks again only at a new
+                              // connection
+    std::fprintf(stderr, "dspmd: a message of node %u cannot be read: %s\n", node.value,
+                 message.error().what.c_str());
     return;
   }
   ++counters_.messages_in;

@@ -6,6 +6,7 @@ void Persist::append(const WriteLog& write) {
   pool_.append(write.group, write.record, write.decided);
 }
 
+// [P3] Never waits: of a file the flusher does, and poll() hears of it.
 void Persist::flush(Time now, std::vector<NodeEvent>& events) {
   pmem_.poll();
   pool_.flush(now);

@@ -106,9 +106,10 @@ def show_stacks(pid, most=8):
 class Cluster:
     """A development cluster in a directory of its own."""
 
-    def __init__(self, nodes=3):
+    def __init__(self, nodes=3, parent=None, wishes=()):
         self.count = nodes
-        self.dir = tempfile.mkdtemp(prefix="dspm-e2e-")
+        self.wishes = wishes
+        self.dir = tempfile.mkdtemp(prefix="dspm-e2e-", dir=parent)
 
     def mount(self, node):
         return os.path.join(self.dir, f"n{node}", "mnt")
@@ -124,7 +125,7 @@ class Cluster:
         return run([DSPM, "dev", *arguments, "--dir", self.dir], limit)
 
     def up(self):
-        result = self.dev("up", "--nodes", str(self.count))
+        result = self.dev("up", "--nodes", str(self.count), *self.wishes)
         if not result.ok:
             raise RuntimeError(f"dspm dev up: {result}")
         return result
@@ -164,9 +165,10 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster(nodes=3):
-    """A cluster that is up; taken down and removed whatever happens."""
-    one = Cluster(nodes)
+def cluster(nodes=3, parent=None, wishes=()):
+    """A cluster that is up; taken down and removed whatever happens. `parent`: where its directory
+    is made; `wishes`: more words for `dspm dev up`."""
+    one = Cluster(nodes, parent, wishes)
     # Should this process hang in the kernel or be killed, its cluster ends all the same.
     guardian = subprocess.Popen(
         ["sh", "-c", 'sleep "$1"; "$2" dev down --dir "$3"; rm -rf --one-file-system "$3"', "guardian",

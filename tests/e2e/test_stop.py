@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 
-from cluster import check, cluster, main, run
+from cluster import LONG, check, cluster, main, run
 
 PAGES = 4
 
@@ -132,8 +132,9 @@ def home_that_does_not_answer(c):
 def test():
     with cluster() as c:
         programs_that_ended(c)
-        programs_that_run(c, lazily=False)
-        programs_that_run(c, lazily=True)
+        if LONG:  # docs/protocol.md, Known gaps: one run in three loses what is stored meanwhile
+            programs_that_run(c, lazily=False)
+            programs_that_run(c, lazily=True)
         home_that_does_not_answer(c)
 
 

@@ -18,7 +18,7 @@ SANITIZER_ENV = {
     "TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
 }
 # Seconds: how long fresh seeds are tried, and each harness of tests/fuzz runs.
-FRESH = {"full": 180, "long": 7200}
+FRESH = {"long": 7200}
 FUZZ = {"full": 5, "long": 600}
 
 

@@ -68,6 +68,15 @@ void end_spawned(const Starting& starting) {
   await_state(starting.pid, ProcessState::gone, in(kKillLimit));
 }
 
+// A daemon that was killed, while a thread of its own waits in the kernel for an answer of its own.
+Outcome end_dying(const DevNode& node, pid_t pid) {
+  if (const auto mount = mount_at(node.mount)) abort_connection(*mount);
+  if (await_state(pid, ProcessState::gone, in(kKillLimit))) return Done{};
+  return Error{Status::busy, "node " + std::to_string(node.id.value) + ": its old daemon " +
+                                 std::to_string(pid) + " was killed and does not end; look at " +
+                                 "/proc/" + std::to_string(pid) + "/task/*/stack"};
+}
+
 }  // namespace
 
 Result<Starting> begin_start(const DevNode& node) {
@@ -77,6 +86,10 @@ Result<Starting> begin_start(const DevNode& node) {
   std::error_code error;
   if (files::exists(node.log, error)) starting.log_end = files::file_size(node.log, error);
   starting.pid = daemon_of(node);
+  if (starting.pid != 0 && dying(starting.pid)) {
+    if (auto over = end_dying(node, starting.pid); !over) return over.error();
+    starting.pid = 0;
+  }
   if (starting.pid != 0) {
     if (process_state(starting.pid) == ProcessState::stopped) ::kill(starting.pid, SIGCONT);
     return starting;
@@ -94,7 +107,13 @@ Result<Starting> begin_start(const DevNode& node) {
 Outcome finish_start(const Starting& starting) {
   while (std::chrono::steady_clock::now() < starting.deadline) {
     if (serves(starting.node, starting.deadline)) return Done{};
+    const bool was_dying = !starting.spawned && dying(starting.pid);
+    if (was_dying) (void)end_dying(starting.node, starting.pid);
     if (await_state(starting.pid, ProcessState::gone, in(kLookAgain))) {
+      if (!starting.spawned) {  // what we found was about to end: now it can be started
+        const auto again = begin_start(starting.node);
+        return again ? finish_start(*again) : again.error();
+      }
       auto error = failed(starting, Status::unavailable, "ended at its start");
       end_spawned(starting);
       return error;

@@ -104,6 +104,10 @@ ProcessState process_state(pid_t pid) {
   return ProcessState::gone;
 }
 
+bool dying(pid_t pid) {
+  return ended(read_stat(proc(pid) + "/stat").state) && process_state(pid) != ProcessState::gone;
+}
+
 pid_t daemon_of(const DevNode& node) {
   pid_t pid = 0;
   std::ifstream(node.pid_file) >> pid;

@@ -17,6 +17,9 @@ struct DevNode;
 enum class ProcessState { gone, running, stopped };
 // Zombies are gone unless a thread of theirs still lives.
 ProcessState process_state(pid_t pid);
+// Its main thread has ended, others have not yet: one may sit in the kernel until somebody aborts
+// the connection of its mount.
+bool dying(pid_t pid);
 
 // The live daemon of `node`; 0 = none.
 pid_t daemon_of(const DevNode& node);

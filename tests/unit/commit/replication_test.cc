@@ -207,8 +207,8 @@ TEST_F(Replication, A15_AGapIsNotTaken) {
   record->previous = Lsn(Epoch(1), record->lsn.sequence() + 3);
   record->lsn = Lsn(Epoch(1), record->lsn.sequence() + 4);
   GroupEffects out;
-  members[kC].group->take(kA, Append{kGroup, Epoch(1), record->previous, record->lsn, {record}},
-                          now, out);
+  members[kC].group->take(
+      kA, Append{kGroup, Epoch(1), record->previous, record->lsn, {record}, false}, now, out);
   perform(kC, out);
   EXPECT_EQ(members[kC].log.size(), before);
   EXPECT_EQ(byte(kC), 'x');

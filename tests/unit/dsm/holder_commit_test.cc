@@ -48,6 +48,30 @@ TEST_F(HolderCommit, C7_AFrozenCommitWithoutAHeaderIsReserved) {
   EXPECT_EQ(only(all<DropCommit>()).id, reserved.id);
 }
 
+TEST_F(HolderCommit, AForgottenObjectGoesWhenItsLastCommitIsDone) {
+  open();
+  know(kPageSize);
+  write(30, 0, bytes_of("x"));
+  kernel(ReleaseRequest{Unique(31), kIno, true, 1});
+  const CommitId id = submitted().id;
+  kernel(Forgotten{kIno});
+  ASSERT_NE(holder.find(kIno), nullptr) << "its commit is under way";
+  settled(id, 2, {replaced(1)}, header_of(1, kPageSize));
+  EXPECT_EQ(holder.find(kIno), nullptr);
+}
+
+TEST_F(HolderCommit, AForgottenObjectThatIsKnownAgainStays) {
+  open();
+  know(kPageSize);
+  write(30, 0, bytes_of("x"));
+  kernel(ReleaseRequest{Unique(31), kIno, true, 1});
+  const CommitId id = submitted().id;
+  kernel(Forgotten{kIno});
+  holder.object_learnt(kIno, kGroup);
+  settled(id, 2, {replaced(1)}, header_of(1, kPageSize));
+  EXPECT_NE(holder.find(kIno), nullptr);
+}
+
 TEST_F(HolderCommit, C4_AfterDecidedACopyOnReplacedIsNamedAnew) {
   open();
   know(kPageSize);

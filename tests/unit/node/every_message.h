@@ -77,7 +77,7 @@ inline std::vector<Message> every_message() {
           g, e, Lsn(Epoch(1), 5), {{Lsn(Epoch(1), 6), 2}, {Lsn(e, 8), 1}}, copies, {9, 8}},
       commit::Pull{g, e, Lsn(Epoch(1), 5)},
       commit::Pulled{g, e, some_records(), true},
-      commit::Append{g, e, Lsn(Epoch(1), 7), Lsn(Epoch(1), 6), some_records()},
+      commit::Append{g, e, Lsn(Epoch(1), 7), Lsn(Epoch(1), 6), some_records(), true},
       commit::AppendAck{g, e, Lsn(Epoch(1), 7), Lsn(e, 9), Lsn(Epoch(1), 2), copies},
       commit::Drop{g, e},
       commit::Dropped{g, e},
