@@ -146,6 +146,7 @@ void Frames::read_own(Object& object, FrameNo frame) {
 }
 
 Folded Frames::fold(const Record& record) {
+  if (record.kind != RecordKind::write) return {};
   Object& object = objects_[record.ino];
   Folded out;
   write_extents(object, record, out);

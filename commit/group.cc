@@ -96,10 +96,6 @@ bool Group::open() const {
   return primary != nullptr && primary->open();
 }
 
-std::size_t Group::undecided() const {
-  return replica_.last().sequence() - replica_.applied().sequence();
-}
-
 std::string Group::trouble() const {
   if (const auto* primary = std::get_if<Primary>(&role_)) {
     return primary->open() ? "" : "waits for " + primary->waiting_for();

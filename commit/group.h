@@ -66,7 +66,6 @@ class Group final : public PublishedObjects {
   GroupId id() const { return id_; }
   Epoch epoch() const { return epoch_; }
   const Replica& replica() const { return replica_; }
-  std::size_t undecided() const;
   // What keeps this group from serving, for people; empty: nothing.
   std::string trouble() const;
   void check_invariants() const;

@@ -5,6 +5,7 @@
 namespace dspm::commit {
 
 void Outcomes::apply(const Record& record) {
+  if (record.kind != RecordKind::write) return;
   const auto same_node = table_.lower_bound({record.id.node, Incarnation()});
   for (auto it = same_node; it != table_.end() && it->first.first == record.id.node &&
                             it->first.second < record.id.incarnation;) {

@@ -18,8 +18,8 @@ class Outcomes {
   };
   using Table = std::map<std::pair<NodeId, Incarnation>, OfCommitter>;
 
-  // The record is decided. Older incarnations of its committer have nothing to ask any more: the
-  // present one has begun to commit in this group.
+  // The record is decided; a View says nothing of commits. Older incarnations of its committer have
+  // nothing to ask any more: the present one has begun to commit in this group.
   void apply(const Record& record);
   // Everything of the committer below `floor` is Done.
   void forget_below(NodeId node, Incarnation incarnation, std::uint64_t floor);

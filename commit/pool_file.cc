@@ -1,6 +1,7 @@
 #include "commit/pool_file.h"
 
 #include <filesystem>
+#include <random>
 #include <utility>
 
 namespace dspm::commit {
@@ -12,6 +13,13 @@ Error at(const std::string& path, const Error& error) {
 }
 
 }  // namespace
+
+PoolId random_pool_id() {
+  std::random_device random;
+  PoolId id;
+  while (!id) id.value = std::uint64_t{random()} << 32 | random();
+  return id;
+}
 
 Outcome make_pool(const std::string& path, std::uint64_t size, const PoolIdentity& identity,
                   std::optional<PmemKind> kind) {

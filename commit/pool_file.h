@@ -15,6 +15,9 @@ namespace dspm::commit {
 
 inline constexpr std::uint64_t kLeastPool = std::uint64_t{128} << 20;  // its log alone needs 64 MiB
 
+// Of a pool to be made; never 0.
+PoolId random_pool_id();
+
 // Makes a pool of `size` bytes, log included, at `path`: sparse, mode 0600. Blocks. `kind` absent:
 // what the file system is. Errors: exists, invalid (size), no_space, denied, no_entry (its
 // directory), io_error.

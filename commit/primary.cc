@@ -288,14 +288,15 @@ void Primary::tick(Time now, GroupEffects& out) {
   if (now < tell_at_) return;
   tell_at_ = kNever;
   for (auto& [node, member] : members_) {
-    if (member.streaming && member.told < replica_.applied()) tell_decided(node, member, out);
+    if (member.streaming && member.told < replica_.applied())
+      tell_decided(node, member, false, out);
   }
 }
 
-void Primary::tell_decided(NodeId node, Member& member, GroupEffects& out) {
+void Primary::tell_decided(NodeId node, Member& member, bool wants_space, GroupEffects& out) {
   member.told = replica_.applied();
-  out.push_back(
-      GroupSend{node, Append{options_.group, options_.epoch, member.sent, member.told, {}, false}});
+  out.push_back(GroupSend{
+      node, Append{options_.group, options_.epoch, member.sent, member.told, {}, wants_space}});
 }
 
 void Primary::check_invariants() const {

@@ -114,7 +114,7 @@ class Primary {
   Ordered& ordered(Ino ino);
   void stream(NodeId node, Member& member, GroupEffects& out);
   void stream_all(GroupEffects& out);
-  void tell_decided(NodeId node, Member& member, GroupEffects& out);
+  void tell_decided(NodeId node, Member& member, bool wants_space, GroupEffects& out);
   void decide(Time now, GroupEffects& out);
   void publish(GroupEffects& out);
   void retry_held(GroupEffects& out);

@@ -53,10 +53,7 @@ void Primary::released(GroupEffects& out) {
 void Primary::ask_for_space(GroupEffects& out) {
   replica_.want_space();
   for (auto& [node, member] : members_) {
-    if (!member.streaming) continue;
-    member.told = replica_.applied();
-    out.push_back(GroupSend{
-        node, Append{options_.group, options_.epoch, member.sent, member.told, {}, true}});
+    if (member.streaming) tell_decided(node, member, true, out);
   }
 }
 

@@ -168,7 +168,7 @@ void Primary::begin_stream(Member& member, NodeId node, GroupEffects& out) {
   member.told = Lsn();
   member.trimmed = std::max(member.trimmed, std::min(member.position->applied, member.sent));
   stream(node, member, out);
-  if (member.told < replica_.applied()) tell_decided(node, member, out);
+  if (member.told < replica_.applied()) tell_decided(node, member, false, out);
 }
 
 std::string Primary::waiting_for() const {

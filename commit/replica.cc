@@ -25,10 +25,8 @@ ReplicaState restore(Pool& pool, RecoveredGroup found) {
       state.records.push_back(std::move(record));
       continue;
     }
-    if (record->kind == RecordKind::write) {
-      state.frames.fold(*record);
-      state.outcomes.apply(*record);
-    }
+    state.frames.fold(*record);
+    state.outcomes.apply(*record);
     state.applied = record->lsn;
   }
   return state;
@@ -91,20 +89,13 @@ void Replica::cut_behind(std::uint64_t sequence) {
   durable_ = std::min(durable_, last());
 }
 
-const Record& Replica::next() const {
+Folded Replica::apply_next() {
   const std::uint64_t index = applied_.sequence() - base_.sequence();
   DSPM_CHECK(index < log_.size(), applied_, last());
-  return *log_[index];
-}
-
-Folded Replica::apply_next() {
-  const Record& record = next();
+  const Record& record = *log_[index];
   DSPM_CHECK(record.lsn <= durable_, record.lsn, durable_);
-  Folded folded;
-  if (record.kind == RecordKind::write) {
-    folded = frames_.fold(record);
-    outcomes_.apply(record);
-  }
+  Folded folded = frames_.fold(record);
+  outcomes_.apply(record);
   applied_ = record.lsn;
   return folded;
 }
@@ -131,13 +122,14 @@ void Replica::kernel_copies(Lsn after, Lsn upto, const KernelCopies& kernel,
   for (std::uint64_t s = after.sequence() + 1; s <= upto.sequence(); ++s) {
     const RecordRef found = record(s);
     if (found == nullptr || found->kind != RecordKind::write) continue;
-    PageRuns runs;
+    PageNo asked;  // pages below it have been
     for (const Extent& extent : found->extents) {
-      for (PageNo p = page_of(extent.offset); p <= page_of(extent.end() - 1); ++p.value) {
-        if (runs.empty() || runs.back().end() <= p) append_page(runs, p);
+      const PageNo first = std::max(asked, page_of(extent.offset));
+      asked = PageNo(page_of(extent.end() - 1).value + 1);
+      if (first < asked) {
+        kernel.kernel_copies(found->ino, {first, asked.value - first.value}, out);
       }
     }
-    for (const PageRun& run : runs) kernel.kernel_copies(found->ino, run, out);
     if (found->cut) {
       const PageNo first = page_of(*found->cut);
       kernel.kernel_copies(found->ino, {first, kEnd - first.value}, out);

@@ -65,7 +65,6 @@ class Replica {
   void durable(Lsn lsn) { durable_ = std::max(durable_, lsn); }
   // [P5] Folds the next record, which is decided.
   Folded apply_next();
-  const Record& next() const;
   // [P9] A checkpoint that covers everything up to `lsn` is durable.
   void trim(Lsn lsn);
   // [F2] A record of the object waits for its decision here.

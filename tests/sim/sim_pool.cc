@@ -9,6 +9,13 @@ commit::PoolIdentity identity(NodeId node) {
   return {"sim", node, commit::PoolId(1000 + node.value)};
 }
 
+// For what is done on the side: every write takes no time.
+SimPmemOptions at_once() {
+  SimPmemOptions options;
+  options.schedule = [](Duration, std::function<void()> action) { action(); };
+  return options;
+}
+
 }  // namespace
 
 SimPool::SimPool(Scheduler& scheduler, NodeId node, const SimPoolOptions& options)
@@ -16,9 +23,7 @@ SimPool::SimPool(Scheduler& scheduler, NodeId node, const SimPoolOptions& option
       node_(node),
       options_(options),
       media_(std::make_unique<SimMedia>(options.kind, options.pool_bytes, options.log_bytes)) {
-  SimPmemOptions now;
-  now.schedule = [](Duration, std::function<void()> action) { action(); };
-  auto pmem = open_sim_pmem(*media_, now);
+  auto pmem = open_sim_pmem(*media_, at_once());
   if (auto made = commit::Pool::create(**pmem, identity(node)); !made) {
     scheduler_.fail("pool: " + made.error().what);
   }
@@ -66,9 +71,7 @@ commit::ReplicaState SimPool::recovered(GroupId group) {
 bool SimPool::would_hold(GroupId group, Lsn lsn) const {
   SimMedia copy = *media_;
   copy.lose_power(Keep::nothing, 0);
-  SimPmemOptions now;
-  now.schedule = [](Duration, std::function<void()> action) { action(); };
-  auto pmem = open_sim_pmem(copy, now);
+  auto pmem = open_sim_pmem(copy, at_once());
   auto opened = commit::Pool::open(**pmem, identity(node_), {options_.groups});
   if (!opened) return false;
   for (const commit::RecoveredGroup& found : opened->groups) {

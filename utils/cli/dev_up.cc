@@ -91,9 +91,7 @@ Outcome make_dev_pool(const DevNode& node, const std::string& cluster, std::uint
   files::remove(node.pool, error);
   files::remove(node.pool + ".log", error);
   if (error) return io_error(node.pool, error.message());
-  std::random_device random;
-  const commit::PoolId id(std::uint64_t{random()} << 32 | random() | 1);
-  return commit::make_pool(node.pool, size, {cluster, node.id, id});
+  return commit::make_pool(node.pool, size, {cluster, node.id, commit::random_pool_id()});
 }
 
 Outcome write_config(const DevNode& node, const Config& config) {

@@ -3,7 +3,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <random>
 
 #include "utils/cli/commands.h"
 #include "utils/cli/pool_view.h"
@@ -25,14 +24,6 @@ struct LookOptions {
   bool json = false;
 };
 
-void print(const Json& value, bool json) {
-  if (json) {
-    std::printf("%s\n", value.dump().c_str());
-  } else {
-    print_flat(value, "");
-  }
-}
-
 Json to_json(const std::string& path, const Superblock& superblock) {
   return {{"path", path},
           {"pool", to_string(commit::PoolId(superblock.pool))},
@@ -43,29 +34,23 @@ Json to_json(const std::string& path, const Superblock& superblock) {
           {"log_bytes", superblock.ring}};
 }
 
-commit::PoolId random_id() {
-  std::random_device random;
-  commit::PoolId id;
-  while (!id) id.value = std::uint64_t{random()} << 32 | random();
-  return id;
-}
-
 Outcome create(const CreateOptions& options) {
   std::optional<PmemKind> kind;
   if (options.kind == "file") kind = PmemKind::file;
   if (options.kind == "memory") kind = PmemKind::byte_addressable;
-  const commit::PoolIdentity identity{options.cluster, NodeId(options.node), random_id()};
+  const commit::PoolIdentity identity{options.cluster, NodeId(options.node),
+                                      commit::random_pool_id()};
   if (auto made = commit::make_pool(options.path, options.size, identity, kind); !made) return made;
   const auto superblock = commit::superblock_at(options.path);
   if (!superblock) return superblock.error();
-  print(to_json(options.path, *superblock), options.json);
+  print_answer(to_json(options.path, *superblock), options.json);
   return Done{};
 }
 
 Outcome info(const LookOptions& options) {
   const auto superblock = commit::superblock_at(options.paths.front());
   if (!superblock) return superblock.error();
-  print(to_json(options.paths.front(), *superblock), options.json);
+  print_answer(to_json(options.paths.front(), *superblock), options.json);
   return Done{};
 }
 

@@ -25,7 +25,7 @@ struct Replica {
     applied = group->applied;
     for (const commit::RecordRef& record : group->records) {
       if (record->lsn > decided) break;
-      if (record->kind == commit::RecordKind::write) frames->fold(*record);
+      frames->fold(*record);
       applied = record->lsn;
     }
   }

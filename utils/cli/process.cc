@@ -113,9 +113,9 @@ pid_t daemon_of(const DevNode& node) {
   std::ifstream(node.pid_file) >> pid;
   if (pid <= 1 || process_state(pid) == ProcessState::gone) return 0;
   // Its main thread may have ended while others have not: then there is no command line left.
-  const Stat stat = read_stat(proc(pid) + "/stat");
-  const bool dying = ended(stat.state) && stat.name == "dspmd";
-  return dying || runs_config(pid, node.config) ? pid : 0;
+  const bool daemon =
+      dying(pid) ? read_stat(proc(pid) + "/stat").name == "dspmd" : runs_config(pid, node.config);
+  return daemon ? pid : 0;
 }
 
 std::vector<pid_t> session_of(pid_t pid) {

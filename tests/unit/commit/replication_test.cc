@@ -126,10 +126,8 @@ class Replication : public ::testing::Test {
         state.records.push_back(member.log[i]);
         continue;
       }
-      if (member.log[i]->kind == RecordKind::write) {
-        state.frames.fold(*member.log[i]);
-        state.outcomes.apply(*member.log[i]);
-      }
+      state.frames.fold(*member.log[i]);
+      state.outcomes.apply(*member.log[i]);
       state.applied = member.log[i]->lsn;
     }
     member.published.clear();

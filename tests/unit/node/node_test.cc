@@ -83,15 +83,21 @@ class Cluster : public ::testing::Test {
         const Sent m = net.front();
         net.pop_front();
         step(m.to.value, FromPeer{m.from, Incarnation(lives[m.from.value]), m.message});
-      } else if (!logs.empty()) {
-        const auto log = logs.front();
-        logs.pop_front();
-        step(log.first, LogDurable{kGroup, log.second});
       } else {
-        const auto job = jobs.front();
-        jobs.pop_front();
-        step(job.first, job.second);
+        local_step();
       }
+    }
+  }
+  // The oldest log record becomes durable, or, where there is none, the oldest notify returns.
+  void local_step() {
+    if (!logs.empty()) {
+      const auto log = logs.front();
+      logs.pop_front();
+      step(log.first, LogDurable{kGroup, log.second});
+    } else {
+      const auto job = jobs.front();
+      jobs.pop_front();
+      step(job.first, job.second);
     }
   }
   void kernel(std::uint32_t n, const dsm::KernelEvent& event) { step(n, FromKernel{event}); }
@@ -150,9 +156,7 @@ TEST_F(Cluster, C3_FsyncReturnsWhenEverySharerHasDropped) {
   while (!net.empty() || !logs.empty()) {
     auto held = std::exchange(jobs, {});
     if (!logs.empty()) {
-      const auto log = logs.front();
-      logs.pop_front();
-      step(log.first, LogDurable{kGroup, log.second});
+      local_step();
     } else {
       const Sent m = net.front();
       net.pop_front();
@@ -202,14 +206,8 @@ TEST_F(Cluster, M1_EveryMessageMayComeTwice) {
       step(m.to.value, FromPeer{m.from, Incarnation(m.from.value * 10), m.message});
       net.pop_front();
       step(m.to.value, FromPeer{m.from, Incarnation(m.from.value * 10), m.message});
-    } else if (!logs.empty()) {
-      const auto log = logs.front();
-      logs.pop_front();
-      step(log.first, LogDurable{kGroup, log.second});
     } else {
-      const auto job = jobs.front();
-      jobs.pop_front();
-      step(job.first, job.second);
+      local_step();
     }
   }
   EXPECT_TRUE(answered(2));
